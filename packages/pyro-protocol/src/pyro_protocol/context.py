@@ -1,0 +1,219 @@
+"""The context of a call: who calls, and what travels beside the arguments.
+
+Built on ``contextvars``, so that it is right in threads, in asyncio tasks and
+in worker pools: each of them sees the call it is working on.
+"""
+
+from __future__ import annotations
+
+import uuid
+import weakref
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+
+from .errors import PyroError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["CallContext", "CallState", "call_state", "current_context"]
+
+Annotations = dict[str, Any]
+
+
+class CallState:
+    """What is known about one call; the hosts make one for each request.
+
+    Attributes:
+        own_annotations: what calls made here will send. What came with a request
+            is for the method to read, and is not passed on.
+    """
+
+    __slots__ = (
+        "annotations",
+        "client",
+        "correlation",
+        "message_flags",
+        "own_annotations",
+        "response_annotations",
+        "sequence",
+        "serializer_id",
+    )
+
+    def __init__(
+        self,
+        client: Any = None,
+        sequence: int = 0,
+        message_flags: int = 0,
+        serializer_id: int = 0,
+        annotations: Mapping[str, Any] | None = None,
+        correlation: bytes | None = None,
+    ) -> None:
+        self.client = client
+        self.sequence = sequence
+        self.message_flags = message_flags
+        self.serializer_id = serializer_id
+        self.annotations = annotations
+        self.own_annotations: Annotations | None = None
+        self.correlation = correlation
+        self.response_annotations: Annotations | None = None
+
+
+call_state: ContextVar[CallState | None] = ContextVar("pyro_call_state", default=None)
+"""The state of the call in hand; None in a program that is not serving one."""
+
+
+def _state() -> CallState:
+    state = call_state.get()
+    if state is None:
+        state = CallState()
+        call_state.set(state)
+    return state
+
+
+class CallContext:
+    """The documented view of the call in hand; use it through ``current_context``.
+
+    In an exposed method it tells about the request being served. In a client it
+    holds the annotations and the correlation id to send, and the annotations of
+    the last reply.
+    """
+
+    __slots__ = ()
+
+    @property
+    def client(self) -> Any:
+        """The connection the request came over, or None outside a request."""
+        state = call_state.get()
+        return None if state is None else state.client
+
+    @client.setter
+    def client(self, value: Any) -> None:
+        _state().client = value
+
+    @property
+    def client_sock_addr(self) -> Any:
+        """The address of the peer that sent the request, or None."""
+        return getattr(self.client, "peer_address", None)
+
+    @property
+    def seq(self) -> int:
+        """The sequence number of the request."""
+        state = call_state.get()
+        return 0 if state is None else state.sequence
+
+    @seq.setter
+    def seq(self, value: int) -> None:
+        _state().sequence = value
+
+    @property
+    def msg_flags(self) -> int:
+        """The flags of the request."""
+        state = call_state.get()
+        return 0 if state is None else state.message_flags
+
+    @msg_flags.setter
+    def msg_flags(self, value: int) -> None:
+        _state().message_flags = value
+
+    @property
+    def serializer_id(self) -> int:
+        """The id of the serializer the request was made with."""
+        state = call_state.get()
+        return 0 if state is None else state.serializer_id
+
+    @serializer_id.setter
+    def serializer_id(self, value: int) -> None:
+        _state().serializer_id = value
+
+    @property
+    def annotations(self) -> Mapping[str, Any]:
+        """In a method, what came with the request; in a client, what calls send.
+
+        A method that wants to send annotations with calls of its own assigns
+        them here. Those of the request are not passed on by themselves.
+        """
+        state = _state()
+        if state.own_annotations is not None:
+            return state.own_annotations
+        if state.client is not None:
+            return state.annotations or {}
+        state.own_annotations = {}
+        return state.own_annotations
+
+    @annotations.setter
+    def annotations(self, value: Mapping[str, Any]) -> None:
+        _state().own_annotations = dict(value)
+
+    @property
+    def response_annotations(self) -> Annotations:
+        """In a method, what the reply will carry; in a client, what it carried."""
+        state = _state()
+        if state.response_annotations is None:
+            state.response_annotations = {}
+        return state.response_annotations
+
+    @response_annotations.setter
+    def response_annotations(self, value: Mapping[str, Any]) -> None:
+        _state().response_annotations = dict(value)
+
+    @property
+    def correlation_id(self) -> uuid.UUID | None:
+        """The id that ties together the calls made on behalf of one request.
+
+        A request that came without one gets a random id when it is first asked
+        for. In a client it is None until the program sets it.
+        """
+        state = call_state.get()
+        if state is None:
+            return None
+        if state.correlation is None:
+            if state.client is None:
+                return None
+            state.correlation = uuid.uuid4().bytes
+        return uuid.UUID(bytes=state.correlation)
+
+    @correlation_id.setter
+    def correlation_id(self, value: uuid.UUID | None) -> None:
+        _state().correlation = None if value is None else value.bytes
+
+    def track_resource(self, resource: Any) -> None:
+        """Have ``resource.close()`` called when the client's connection ends.
+
+        Only a weak reference to the resource is kept.
+
+        Raises:
+            PyroError: no request is being served.
+        """
+        self._tracked().add(resource)
+
+    def untrack_resource(self, resource: Any) -> None:
+        """Forget a resource given to `track_resource`.
+
+        Raises:
+            PyroError: no request is being served.
+        """
+        self._tracked().discard(resource)
+
+    def _tracked(self) -> weakref.WeakSet[Any]:
+        client = self.client
+        if client is None:
+            raise PyroError("resources can only be tracked while serving a request")
+        tracked: weakref.WeakSet[Any] = client.tracked_resources
+        return tracked
+
+    def to_global(self) -> dict[str, Any]:
+        """Return the context as a dict that another thread can take over."""
+        state = _state()
+        return {name: getattr(state, name) for name in CallState.__slots__}
+
+    def from_global(self, values: Mapping[str, Any]) -> None:
+        """Take over a context made by `to_global`, in this thread or task."""
+        state = CallState()
+        for name in CallState.__slots__:
+            setattr(state, name, values[name])
+        call_state.set(state)
+
+
+current_context = CallContext()
+"""The context of the call in hand, in this thread or task."""

@@ -1,0 +1,213 @@
+"""URIs: the text that says which object, and where."""
+
+from __future__ import annotations
+
+import re
+from typing import Final, Literal
+
+from .config import config
+from .errors import PyroError
+
+__all__ = ["URI", "Protocol"]
+
+Protocol = Literal["PYRO", "PYRONAME", "PYROMETA"]
+
+_SHAPE: Final = re.compile(
+    r"(?P<protocol>PYRO|PYRONAME|PYROMETA):(?P<object>\S+?)(?:@(?P<location>.+))?",
+    re.IGNORECASE | re.DOTALL,
+)
+_IPV6: Final = re.compile(r"\[(?P<host>[0-9a-fA-F:.%\w]+)\](?::(?P<port>.*))?", re.ASCII)
+_UNIX_PREFIX: Final = "./u:"
+_HIGHEST_PORT: Final = 65535
+
+
+class URI:
+    """Where an object is: ``PYRO:id@location``, ``PYRONAME:name[@location]`` or
+    ``PYROMETA:tag,tag[@location]``.
+
+    A location is ``host:port``, ``[ipv6]:port`` or ``./u:path`` for a Unix
+    socket. The location of a ``PYRONAME`` or ``PYROMETA`` URI is that of the
+    name server; without a port it gets ``default_port``, or else the
+    configuration item ``NS_PORT``. A URI does not change and can be a dictionary
+    key.
+
+    Attributes:
+        protocol: ``PYRO``, ``PYRONAME`` or ``PYROMETA``.
+        object: the object id or name; for ``PYROMETA`` a frozenset of tags.
+        sockname: the path of the Unix socket, or None.
+        host: the host name or address without brackets, or None.
+        port: the TCP port, or None.
+
+    Raises:
+        TypeError: the argument is neither text nor a URI.
+        PyroError: the text is not a valid URI.
+    """
+
+    __slots__ = ("_hash", "host", "object", "port", "protocol", "sockname")
+
+    protocol: Protocol
+    object: str | frozenset[str]
+    sockname: str | None
+    host: str | None
+    port: int | None
+
+    def __init__(self, uri: str | URI, *, default_port: int | None = None) -> None:
+        if isinstance(uri, URI):
+            self._set(uri.protocol, uri.object, uri.sockname, uri.host, uri.port)
+            return
+        if not isinstance(uri, str):
+            raise TypeError(f"a uri must be text or a URI, not {type(uri).__name__}")
+        shape = _SHAPE.fullmatch(uri)
+        if shape is None:
+            raise PyroError(f"invalid uri: {uri!r}")
+        protocol: Protocol = shape["protocol"].upper()
+        name: str | frozenset[str] = shape["object"]
+        if protocol == "PYROMETA":
+            tags = shape["object"].split(",")
+            if not all(tags):
+                raise PyroError(f"invalid uri, empty metadata tag: {uri!r}")
+            name = frozenset(tags)
+        location = shape["location"]
+        if location is None:
+            if protocol == "PYRO":
+                raise PyroError(f"invalid uri, the location is missing: {uri!r}")
+            self._set(protocol, name, None, None, None)
+            return
+        name_server_port = config.NS_PORT if default_port is None else default_port
+        self._set(
+            protocol,
+            name,
+            *_parse_location(
+                location, uri, None if protocol == "PYRO" else name_server_port
+            ),
+        )
+
+    def _set(
+        self,
+        protocol: Protocol,
+        name: str | frozenset[str],
+        sockname: str | None,
+        host: str | None,
+        port: int | None,
+    ) -> None:
+        put = object.__setattr__
+        put(self, "protocol", protocol)
+        put(self, "object", name)
+        put(self, "sockname", sockname)
+        put(self, "host", host)
+        put(self, "port", port)
+        put(self, "_hash", hash((protocol, name, sockname, host, port)))
+
+    @classmethod
+    def from_state(
+        cls,
+        protocol: str,
+        name: str | frozenset[str],
+        sockname: str | None,
+        host: str | None,
+        port: int | None,
+    ) -> URI:
+        """Make a URI of its five fields, checked as if it were parsed.
+
+        Raises:
+            PyroError: the fields do not form a valid URI.
+        """
+        if not isinstance(name, str):
+            name = ",".join(sorted(str(tag) for tag in name))
+        location = _location_text(sockname, host, port)
+        return cls(f"{protocol}:{name}@{location}" if location else f"{protocol}:{name}")
+
+    @property
+    def state(
+        self,
+    ) -> tuple[str, str | frozenset[str], str | None, str | None, int | None]:
+        """The five fields in the order in which they travel on the wire."""
+        return self.protocol, self.object, self.sockname, self.host, self.port
+
+    @property
+    def location(self) -> str | None:
+        """The location part as text, or None where there is none."""
+        return _location_text(self.sockname, self.host, self.port)
+
+    @property
+    def object_id(self) -> str:
+        """The object part as text; tags of a ``PYROMETA`` URI joined by commas."""
+        name = self.object
+        return name if isinstance(name, str) else ",".join(sorted(name))
+
+    def asString(self) -> str:  # noqa: N802 - the documented name
+        """Return the URI as text."""
+        return str(self)
+
+    def __str__(self) -> str:
+        location = self.location
+        text = f"{self.protocol}:{self.object_id}"
+        return f"{text}@{location}" if location else text
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__module__}.URI at 0x{id(self):x}; {self}>"
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, URI):
+            return NotImplemented
+        return self.state == other.state
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"a URI does not change; make a new one to set {name!r}")
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"a URI does not change; {name!r} cannot be deleted")
+
+    def __copy__(self) -> URI:
+        return self
+
+    def __deepcopy__(self, memo: object) -> URI:
+        return self
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self).from_state, self.state
+
+
+def _parse_location(
+    location: str, uri: str, default_port: int | None
+) -> tuple[str | None, str | None, int | None]:
+    """Return socket path, host and port of a location."""
+    if location.startswith(_UNIX_PREFIX):
+        path = location[len(_UNIX_PREFIX) :]
+        if not path or ":" in path:
+            raise PyroError(f"invalid uri, bad Unix socket path: {uri!r}")
+        return path, None, None
+    if location.startswith("["):
+        ipv6 = _IPV6.fullmatch(location)
+        if ipv6 is None:
+            raise PyroError(f"invalid uri, bad IPv6 location: {uri!r}")
+        host, port_text = ipv6["host"], ipv6["port"]
+    else:
+        host, colon, tail = location.partition(":")
+        port_text = tail if colon else None
+        if not host or any(character.isspace() for character in host):
+            raise PyroError(f"invalid uri, bad host: {uri!r}")
+        if port_text is not None and ":" in port_text:
+            raise PyroError(f"invalid uri, an IPv6 address needs [brackets]: {uri!r}")
+    if port_text is None:
+        if default_port is None:
+            raise PyroError(f"invalid uri, the port is missing: {uri!r}")
+        return None, host, default_port
+    if not (port_text.isascii() and port_text.isdigit()):
+        raise PyroError(f"invalid port in uri, port={port_text}")
+    port = int(port_text) if len(port_text) <= len(str(_HIGHEST_PORT)) else -1
+    if not 0 <= port <= _HIGHEST_PORT:
+        raise PyroError(f"invalid port in uri, port={port_text}")
+    return None, host, port
+
+
+def _location_text(sockname: str | None, host: str | None, port: int | None) -> str | None:
+    if sockname:
+        return _UNIX_PREFIX + sockname
+    if not host:
+        return None
+    shown = f"[{host}]" if ":" in host else host
+    return shown if port is None else f"{shown}:{port}"
