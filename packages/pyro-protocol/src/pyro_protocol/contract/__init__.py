@@ -1,0 +1,20 @@
+"""What a class offers to remote callers: marks, and the members they make."""
+
+from __future__ import annotations
+
+from .exposure import behavior, callback, expose, is_private_name, oneway
+from .members import Attribute, InstanceMode, Members, Method, members_of, reset_members
+
+__all__ = [
+    "Attribute",
+    "InstanceMode",
+    "Members",
+    "Method",
+    "behavior",
+    "callback",
+    "expose",
+    "is_private_name",
+    "members_of",
+    "oneway",
+    "reset_members",
+]

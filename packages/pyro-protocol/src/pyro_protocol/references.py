@@ -1,0 +1,216 @@
+"""References: how an object that stays where it is travels over the wire.
+
+What travels is plain state, `ProxyState`. A program that has pyro-client
+installed decodes it to a proxy; without it the state can still be passed on.
+"""
+
+from __future__ import annotations
+
+import logging
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from importlib.metadata import entry_points
+from typing import Any, Final, Protocol, runtime_checkable
+
+from .errors import PyroError
+from .serializers import Serializer, classes
+from .uri import URI
+
+__all__ = [
+    "PROXY_FACTORY_GROUP",
+    "ProxyFactory",
+    "ProxyState",
+    "ReferenceProvider",
+    "SerializedBlob",
+    "add_reference_provider",
+    "make_proxy",
+    "reference_of",
+    "set_proxy_factory",
+]
+
+log = logging.getLogger("pyro.references")
+
+PROXY_FACTORY_GROUP: Final = "pyro_protocol.proxy_factory"
+"""The entry-point group in which a client package announces its proxies."""
+
+StateTuple = tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class ProxyState:
+    """All that a proxy is, apart from its connection.
+
+    Attributes:
+        uri: the URI as text.
+        oneway: names of the methods whose callers do not wait.
+        methods: names of the methods; empty if not known yet.
+        attributes: names of the attributes; empty if not known yet.
+        handshake: the value the proxy sends when it connects.
+        serializer: the name of the serializer the proxy is bound to, or None.
+    """
+
+    uri: str
+    oneway: frozenset[str] = field(default=frozenset())
+    methods: frozenset[str] = field(default=frozenset())
+    attributes: frozenset[str] = field(default=frozenset())
+    handshake: object = "hello"
+    serializer: str | None = None
+
+    @classmethod
+    def from_state(cls, state: StateTuple) -> ProxyState:
+        """Make it of the fields in the order in which they travel."""
+        uri, oneway, methods, attributes, handshake, serializer = state[:6]
+        return cls(
+            uri=str(uri),
+            oneway=frozenset(oneway),
+            methods=frozenset(methods),
+            attributes=frozenset(attributes),
+            handshake=handshake,
+            serializer=serializer,
+        )
+
+    def _pyro_state_(self) -> StateTuple:
+        return (
+            self.uri,
+            tuple(sorted(self.oneway)),
+            tuple(sorted(self.methods)),
+            tuple(sorted(self.attributes)),
+            self.handshake,
+            self.serializer,
+        )
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__module__}.ProxyState; {self.uri}>"
+
+    def __getattr__(self, name: str) -> Any:
+        if name in self.methods or name in self.attributes:
+            raise PyroError(
+                f"cannot use {name!r} of {self.uri}: this program has no proxies; "
+                "install pyro-client"
+            )
+        raise AttributeError(f"ProxyState of {self.uri} has no attribute {name!r}")
+
+
+class SerializedBlob:
+    """A value passed through without being serialized on the way.
+
+    It must be the only argument of a call. The receiving method gets a blob, and
+    reads the value with `deserialized`, or passes the blob on.
+
+    Args:
+        info: a small value for the receiver to decide by: text, numbers, tuples.
+        data: the value, or, on the receiving side, the received payload.
+        serializer: on the receiving side, what made the payload; else None.
+    """
+
+    __slots__ = ("_serializer", "data", "info")
+
+    def __init__(
+        self, info: object, data: Any, serializer: Serializer | None = None
+    ) -> None:
+        self.info = info
+        self.data = data
+        self._serializer = serializer
+
+    @property
+    def is_blob(self) -> bool:
+        """Whether ``data`` is a received payload rather than a value."""
+        return self._serializer is not None
+
+    @property
+    def serializer(self) -> Serializer | None:
+        """What made the payload in ``data``, or None if ``data`` is a value."""
+        return self._serializer
+
+    def deserialized(self) -> Any:
+        """Return the value; of a received blob, the arguments it was sent with.
+
+        Raises:
+            SerializeError: the payload cannot be decoded.
+            LookupError: the payload is not a call.
+        """
+        if self._serializer is None:
+            return self.data
+        call = self._serializer.loads(self.data)
+        # The only two forms of a call (spec: wire, section 11).
+        return call["params"] if isinstance(call, dict) else call[2]
+
+
+@runtime_checkable
+class ReferenceProvider(Protocol):
+    """Somebody who has registered objects, such as a daemon."""
+
+    def reference_of(self, obj: object) -> ProxyState | None:
+        """Return the reference to an object registered here, else None."""
+
+
+ProxyFactory = Callable[[ProxyState], object]
+
+_providers: list[weakref.ref[ReferenceProvider]] = []
+_factories: list[ProxyFactory] = []
+
+
+def add_reference_provider(provider: ReferenceProvider) -> None:
+    """Have registered objects of a provider travel as references.
+
+    Only a weak reference is kept. Of several providers that know an object, the
+    one added last answers.
+    """
+    _providers[:] = [one for one in _providers if one() is not None]
+    _providers.append(weakref.ref(provider))
+
+
+def reference_of(obj: object) -> ProxyState | None:
+    """Return the reference to a registered object, else None."""
+    for one in reversed(_providers):
+        provider = one()
+        if provider is not None:
+            state = provider.reference_of(obj)
+            if state is not None:
+                return state
+    return None
+
+
+def set_proxy_factory(factory: ProxyFactory) -> None:
+    """Use this instead of the installed client package to make proxies."""
+    _factories[:] = [factory]
+
+
+def make_proxy(state: ProxyState) -> object:
+    """Return a proxy, or the state itself where no client package is installed."""
+    if not _factories:
+        _factories.append(_installed_factory())
+    return _factories[0](state)
+
+
+def _installed_factory() -> ProxyFactory:
+    for entry_point in entry_points(group=PROXY_FACTORY_GROUP):
+        try:
+            factory: ProxyFactory = entry_point.load()
+        except ImportError:
+            log.exception("cannot load the proxy factory %s", entry_point.value)
+        else:
+            return factory
+    return _keep_state
+
+
+def _keep_state(state: ProxyState) -> object:
+    return state
+
+
+def _encode_reference(obj: object) -> StateTuple | None:
+    own = getattr(type(obj), "_pyro_state_", None)
+    if own is not None:
+        state: StateTuple = own(obj)
+        return state
+    found = reference_of(obj)
+    return None if found is None else found._pyro_state_()
+
+
+def _decode_reference(state: StateTuple) -> object:
+    URI(state[0])
+    return make_proxy(ProxyState.from_state(state))
+
+
+classes.set_reference_hooks(encode=_encode_reference, decode=_decode_reference)
