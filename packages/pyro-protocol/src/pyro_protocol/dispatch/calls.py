@@ -1,0 +1,40 @@
+"""What a request asks for, and the one outcome that is not a plain value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+__all__ = ["BATCH_METHOD", "GET_ATTRIBUTE", "SET_ATTRIBUTE", "Call", "StreamStarted"]
+
+GET_ATTRIBUTE = "__getattr__"
+SET_ATTRIBUTE = "__setattr__"
+BATCH_METHOD = "<batch>"
+
+
+class Call(NamedTuple):
+    """A decoded request.
+
+    Attributes:
+        object_id: the id of the object.
+        method: the name of the method, or one of the names above.
+        args: the positional arguments; of a batch, the list of its calls.
+        kwargs: the keyword arguments, or None.
+        batch: whether it is a batch.
+    """
+
+    object_id: str
+    method: str
+    args: Sequence[Any]
+    kwargs: Mapping[str, Any] | None
+    batch: bool = False
+
+
+class StreamStarted(NamedTuple):
+    """The outcome of a call that returned an iterator.
+
+    Attributes:
+        stream_id: what the client asks for items by; None if streaming is off.
+    """
+
+    stream_id: str | None

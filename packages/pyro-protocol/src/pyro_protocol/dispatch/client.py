@@ -1,0 +1,70 @@
+"""The server's view of one client: what lives as long as its connection."""
+
+from __future__ import annotations
+
+import logging
+import weakref
+from typing import Any
+
+__all__ = ["ClientConnection"]
+
+log = logging.getLogger("pyro.server")
+
+
+class ClientConnection:
+    """One connected client; what the documented hooks call ``conn``.
+
+    Attributes:
+        peer_address: the address of the peer as the socket gave it, or None.
+        sock: the socket, or None if there is none.
+        session_instances: the instances made for this connection, by class.
+        tracked_resources: what is closed when the connection ends.
+        stream_count: how many streams of this client are open.
+        established: whether the handshake was accepted.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "established",
+        "peer_address",
+        "session_instances",
+        "sock",
+        "stream_count",
+        "tracked_resources",
+    )
+
+    def __init__(self, peer_address: Any = None, sock: Any = None) -> None:
+        self.peer_address = peer_address
+        self.sock = sock
+        self.session_instances: dict[object, Any] = {}
+        self.tracked_resources: weakref.WeakSet[Any] = weakref.WeakSet()
+        self.stream_count = 0
+        self.established = False
+
+    def getpeercert(self) -> Any:
+        """Return the peer's TLS certificate as the ssl module gives it, or None."""
+        ask = getattr(self.sock, "getpeercert", None)
+        return None if ask is None else ask()
+
+    def release(self) -> None:
+        """Close the tracked resources and drop the instances of this client."""
+        for resource in list(self.tracked_resources):
+            try:
+                resource.close()
+            except Exception:
+                log.exception("closing a resource of client %s failed", self)
+        self.tracked_resources.clear()
+        self.session_instances.clear()
+
+    def __repr__(self) -> str:
+        return f"<client {format_address(self.peer_address)}>"
+
+
+def format_address(address: Any) -> str:
+    """Return a socket address as readable text."""
+    if isinstance(address, tuple) and len(address) >= 2:  # noqa: PLR2004 - host, port
+        host = f"[{address[0]}]" if ":" in str(address[0]) else address[0]
+        return f"{host}:{address[1]}"
+    if isinstance(address, bytes):
+        return address.decode("utf-8", "backslashreplace")
+    return str(address) if address else "local"

@@ -1,0 +1,265 @@
+"""The table of registered objects."""
+
+from __future__ import annotations
+
+import inspect
+import uuid
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from typing import Any
+
+from ..contract import Members, members_of
+from ..contract import reset_members as forget_members
+from ..errors import DaemonError
+from .client import ClientConnection
+
+__all__ = ["ObjectRegistry", "Registration"]
+
+LockFactory = Callable[[], AbstractContextManager[Any]]
+
+
+class Registration:
+    """One registered object or class.
+
+    Attributes:
+        object_id: the id it is reached by.
+        target: the object, the class, or a weak reference to the object.
+        identity: the ``id()`` of the object or class.
+        clazz: the class, or the class of the object.
+        plain: the object, where it serves all calls itself; else None, and
+            `instance` has to be asked.
+        members: what it offers.
+    """
+
+    __slots__ = (
+        "_is_class",
+        "_lock",
+        "_single",
+        "_weak",
+        "clazz",
+        "identity",
+        "members",
+        "object_id",
+        "plain",
+        "target",
+    )
+
+    def __init__(
+        self, object_id: str, target: Any, lock: AbstractContextManager[Any], *, weak: bool
+    ) -> None:
+        self.object_id = object_id
+        self.identity = id(target)
+        self._is_class = inspect.isclass(target)
+        self.clazz: type = target if self._is_class else type(target)
+        self._weak = weak
+        self.target = weakref.ref(target) if weak else target
+        self.members: Members = members_of(self.clazz)
+        self._single: Any = None
+        self._lock = lock
+        self.plain = None if weak or self._is_class else target
+
+    @property
+    def is_class(self) -> bool:
+        """Whether a class is registered, of which instances are made."""
+        return self._is_class
+
+    def object(self) -> Any:
+        """Return the registered object or class itself.
+
+        Raises:
+            DaemonError: a weakly registered object no longer exists.
+        """
+        if not self._weak:
+            return self.target
+        target = self.target()
+        if target is None:
+            raise DaemonError(f"object {self.object_id!r} no longer exists")
+        return target
+
+    def instance(self, client: ClientConnection) -> Any:
+        """Return the object that serves a call of ``client``, making it if needed.
+
+        Raises:
+            DaemonError: a weakly registered object no longer exists.
+            TypeError: the instance creator returned something else.
+        """
+        if not self._is_class:
+            return self.object()
+        mode = self.members.instance_mode
+        if mode == "percall":
+            return self._create()
+        if mode == "session":
+            found = client.session_instances.get(self)
+            if found is None:
+                # In a list, since an instance may be anything, also "false".
+                with self._lock:
+                    found = client.session_instances.get(self)
+                    if found is None:
+                        found = client.session_instances[self] = [self._create()]
+            return found[0]
+        if self._single is None:
+            with self._lock:
+                if self._single is None:
+                    self._single = [self._create()]
+        return self._single[0]
+
+    def holds(self, obj: object) -> bool:
+        """Whether ``obj`` is what this registration stands for."""
+        if self._is_class:
+            return obj is self.target or bool(self._single and self._single[0] is obj)
+        return (self.target() if self._weak else self.target) is obj
+
+    def _create(self) -> Any:
+        creator = self.members.instance_creator
+        if creator is None:
+            return self.clazz()
+        instance = creator(self.clazz)
+        if not isinstance(instance, self.clazz):
+            raise TypeError(
+                f"the instance creator of {self.clazz.__qualname__} returned "
+                f"{type(instance).__qualname__}, which is not an instance of it"
+            )
+        return instance
+
+
+class ObjectRegistry:
+    """Objects by id, and ids by object.
+
+    Args:
+        lock_factory: makes the locks that guard the table and the creation of
+            instances; re-entrant ones where several threads serve calls.
+    """
+
+    def __init__(self, lock_factory: LockFactory) -> None:
+        self._lock_factory = lock_factory
+        self._lock = lock_factory()
+        self._by_id: dict[str, Registration] = {}
+        # Identity, not equality: two equal objects are two objects.
+        self._by_identity: dict[int, list[Registration]] = {}
+
+    def register(
+        self,
+        target: Any,
+        object_id: str | None = None,
+        *,
+        force: bool = False,
+        weak: bool = False,
+    ) -> Registration:
+        """Add an object, or a class of which instances are made.
+
+        Args:
+            target: the object or class.
+            object_id: the id; without it a random one is made.
+            force: whether an id in use, or an object known already, is accepted.
+            weak: whether the object may vanish when nothing else refers to it.
+
+        Raises:
+            TypeError: the id is not text, or a class is registered weakly.
+            DaemonError: the id or the object is registered already.
+        """
+        if object_id is not None and not isinstance(object_id, str):
+            raise TypeError(
+                f"an object id must be text, not {type(object_id).__name__}"
+            )
+        if weak and inspect.isclass(target):
+            raise TypeError("a class cannot be registered weakly")
+        object_id = object_id or f"obj_{uuid.uuid4().hex}"
+        if "@" in object_id or any(character.isspace() for character in object_id):
+            raise DaemonError(
+                f"object id {object_id!r} cannot be part of a URI: "
+                "leave out white space and '@'"
+            )
+        with self._lock:
+            if not force:
+                known = self.id_of(target)
+                if known is not None:
+                    raise DaemonError(
+                        f"object is already registered here as {known!r}; "
+                        "unregister it first, or use force"
+                    )
+                if object_id in self._by_id:
+                    raise DaemonError(
+                        f"an object is already registered here under {object_id!r}"
+                    )
+            self._remove(object_id)
+            entry = Registration(object_id, target, self._lock_factory(), weak=weak)
+            self._by_id[object_id] = entry
+            self._by_identity.setdefault(entry.identity, []).append(entry)
+            if weak:
+                weakref.finalize(target, self._forget, entry).atexit = False
+        return entry
+
+    def unregister(self, target: Any) -> Registration | None:
+        """Remove an object, given itself or its id; None if the id is unknown.
+
+        Raises:
+            DaemonError: an object was given that is not registered.
+        """
+        with self._lock:
+            if isinstance(target, str):
+                return self._remove(target)
+            known = self.id_of(target)
+            if known is None:
+                raise DaemonError(f"object {target!r} is not registered here")
+            return self._remove(known)
+
+    def _remove(self, object_id: str) -> Registration | None:
+        entry = self._by_id.pop(object_id, None)
+        if entry is not None:
+            entries = self._by_identity[entry.identity]
+            entries.remove(entry)
+            if not entries:
+                del self._by_identity[entry.identity]
+        return entry
+
+    def _forget(self, entry: Registration) -> None:
+        """Remove a weakly registered object that has just vanished."""
+        with self._lock:
+            if self._by_id.get(entry.object_id) is entry:
+                self._remove(entry.object_id)
+
+    def get(self, object_id: str) -> Registration | None:
+        """Return the registration of an id, or None."""
+        return self._by_id.get(object_id)
+
+    def id_of(self, target: object) -> str | None:
+        """Return the id an object is registered under, or None."""
+        for entry in reversed(self._by_identity.get(id(target), ())):
+            if entry.holds(target):
+                return entry.object_id
+        return None
+
+    def registration_of(self, target: object) -> Registration | None:
+        """Return what stands for an object, also if it is a class's one instance."""
+        known = self.id_of(target)
+        if known is not None:
+            return self._by_id.get(known)
+        for entry in self._by_identity.get(id(type(target)), ()):
+            if entry.holds(target):
+                return entry
+        return None
+
+    def reset_members(self, target: Any) -> None:
+        """Work out anew what an object, or the object with an id, offers."""
+        entry = self.get(target) if isinstance(target, str) else self.registration_of(target)
+        clazz = entry.clazz if entry else target if inspect.isclass(target) else type(target)
+        forget_members(clazz)
+        for one in self:
+            if one.clazz is clazz:
+                one.members = members_of(clazz)
+
+    def clear(self) -> None:
+        """Remove everything."""
+        with self._lock:
+            self._by_id.clear()
+            self._by_identity.clear()
+
+    def __iter__(self) -> Iterator[Registration]:
+        return iter(list(self._by_id.values()))
+
+    def __len__(self) -> int:
+        return len(self._by_id)
+
+    def __contains__(self, object_id: object) -> bool:
+        return object_id in self._by_id

@@ -1,0 +1,74 @@
+"""The text of a traceback, as it travels to the caller."""
+
+from __future__ import annotations
+
+import linecache
+import traceback
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import Final
+
+__all__ = ["remote_traceback"]
+
+_OWN_FOLDER: Final = str(Path(__file__).parent.parent)
+_RULE: Final = "-" * 52 + "\n"
+# A value's text is for the reader's eye; a huge one would drown the rest.
+_LONGEST_VALUE: Final = 1000
+
+
+def remote_traceback(error: BaseException, *, detailed: bool) -> list[str]:
+    """Return the lines of an exception's traceback, from the called method on.
+
+    Args:
+        error: the exception.
+        detailed: whether the values of local variables are included.
+    """
+    trace = error.__traceback__
+    # What dispatched the call is of no interest to the caller.
+    while (
+        trace is not None
+        and trace.tb_next is not None
+        and trace.tb_frame.f_code.co_filename.startswith(_OWN_FOLDER)
+    ):
+        trace = trace.tb_next
+    if detailed:
+        return _detailed(error, trace)
+    return traceback.format_exception(type(error), error, trace)
+
+
+def _detailed(error: BaseException, trace: TracebackType | None) -> list[str]:
+    lines = [_RULE, *traceback.format_exception_only(error), _RULE]
+    outermost = True
+    while trace is not None:
+        frame = trace.tb_frame
+        code = frame.f_code
+        place = f'File "{code.co_filename}", line {trace.tb_lineno}'
+        source = linecache.getline(code.co_filename, trace.tb_lineno).strip()
+        lines += [f"{place}, in {code.co_qualname}\n", f"    {source}\n"]
+        if not outermost:
+            lines += _local_values(frame)
+        lines.append(_RULE)
+        outermost = False
+        trace = trace.tb_next
+    return lines
+
+
+def _local_values(frame: FrameType) -> list[str]:
+    lines = ["  local values:\n"]
+    for name, value in sorted(frame.f_locals.items()):
+        lines.append(f"    {name} = {_text(value)}\n")
+        if name == "self":
+            attributes = getattr(value, "__dict__", {})
+            lines += [
+                f"        self.{key} = {_text(one)}\n"
+                for key, one in sorted(attributes.items())
+            ]
+    return lines
+
+
+def _text(value: object) -> str:
+    try:
+        text = repr(value)
+    except Exception as error:  # noqa: BLE001 - any repr may fail in any way
+        return f"<repr failed: {type(error).__name__}>"
+    return text if len(text) <= _LONGEST_VALUE else text[:_LONGEST_VALUE] + "..."
