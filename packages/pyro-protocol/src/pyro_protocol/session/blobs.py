@@ -1,0 +1,45 @@
+"""How a serialized blob is sent: its payload, and the annotation to route it by."""
+
+from __future__ import annotations
+
+from ..references import SerializedBlob
+from ..serializers import Serializer, serializers
+from ..serializers.marshal_reader import write_simple
+from ..wire import Annotations, Buffer
+
+__all__ = ["BLOB_ANNOTATION", "encode_blob"]
+
+BLOB_ANNOTATION = "BLBI"
+_JSON = serializers["json"]
+
+
+def encode_blob(
+    blob: SerializedBlob, object_id: str, method: str, serializer: Serializer
+) -> tuple[int, Buffer, Annotations]:
+    """Return serializer id, payload and annotations of a call with a blob.
+
+    A blob that was received is passed on as it came.
+
+    Args:
+        blob: the only argument of the call.
+        object_id: the object.
+        method: the name of the method.
+        serializer: what to write a blob with that was not received.
+
+    Raises:
+        SerializeError: the blob's data or info cannot be encoded.
+    """
+    routing = write_simple((blob.info, object_id, method))
+    annotations = {BLOB_ANNOTATION: routing}
+    received_with = blob.serializer
+    if received_with is not None:
+        return received_with.id, blob.data, annotations
+    call: object = (object_id, method, blob.data, {})
+    if serializer is _JSON:
+        call = {
+            "object": object_id,
+            "method": method,
+            "params": blob.data,
+            "kwargs": {},
+        }
+    return serializer.id, serializer.dumps(call), annotations

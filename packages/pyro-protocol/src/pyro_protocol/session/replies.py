@@ -1,0 +1,63 @@
+"""What the answer to a request means: a value, an exception, or a stream."""
+
+from __future__ import annotations
+
+from typing import Any, Final, NamedTuple
+
+from ..errors import RemoteProtocolError, SerializeError, show_remote_traceback
+from ..serializers import serializers_by_id
+from ..wire import FLAG_EXCEPTION, FLAG_STREAM, Frame
+
+__all__ = ["StreamReference", "read_reply"]
+
+_STREAM_ANNOTATION: Final = "STRM"
+
+
+class StreamReference(NamedTuple):
+    """The call produced a stream.
+
+    Attributes:
+        stream_id: what to ask the server for items by.
+    """
+
+    stream_id: str
+
+
+def read_reply(frame: Frame, serializer_id: int) -> Any:
+    """Return what a RESULT holds; raise the exception it holds.
+
+    Args:
+        frame: the answer.
+        serializer_id: the id of the serializer of the request.
+
+    Raises:
+        SerializeError: the payload cannot be decoded, or is written with another
+            serializer than the request.
+        ProtocolError: the result is an iterator and the server does not stream.
+        Exception: whatever the method raised.
+    """
+    flags = frame.flags
+    serializer = serializers_by_id.get(frame.serializer_id)
+    if serializer is None or (
+        frame.serializer_id != serializer_id and not flags & FLAG_EXCEPTION
+    ):
+        raise SerializeError(
+            f"the server answered with serializer id {frame.serializer_id}, "
+            f"the request was made with {serializer_id}"
+        )
+    if not flags & FLAG_EXCEPTION:
+        return serializer.loads(frame.payload)
+    if flags & FLAG_STREAM:
+        identifier = frame.annotations.get(_STREAM_ANNOTATION)
+        if identifier is not None:
+            try:
+                return StreamReference(str(identifier, "ascii"))
+            except UnicodeDecodeError as error:
+                raise RemoteProtocolError("the stream id is not ASCII") from error
+    error = serializer.loads(frame.payload)
+    if not isinstance(error, Exception):
+        raise RemoteProtocolError(
+            f"the server announced an exception and sent {type(error).__name__}"
+        )
+    show_remote_traceback(error)
+    raise error

@@ -1,0 +1,62 @@
+"""What a session may do, taken from the configuration once at its edge."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..config import Configuration
+from ..serializers import serializers
+
+__all__ = ["SessionSettings"]
+
+
+@dataclass(frozen=True, slots=True)
+class SessionSettings:
+    """The limits and choices of a session; sizes in bytes.
+
+    Attributes:
+        max_message_size: the most that payload and annotations of one message
+            may have, as received and inflated. 1 GiB, as in Pyro5: users send
+            whole recordings in one call.
+        handshake_message_size: the same limit while the peer is not admitted
+            yet. 8 KiB: room for credentials, none for an attack on memory.
+        max_annotations: the most annotations of one message. 256: programs use a
+            handful.
+        compress: whether payloads are compressed when sent.
+        accepted_serializers: the ids that requests may be made with. marshal is
+            not among the defaults, because Python documents it as unsafe against
+            hostile data.
+    """
+
+    max_message_size: int = 1024 * 1024 * 1024
+    handshake_message_size: int = 8192
+    max_annotations: int = 256
+    compress: bool = False
+    accepted_serializers: frozenset[int] = frozenset(
+        serializers[name].id for name in ("native", "serpent", "json", "msgpack")
+    )
+
+    @classmethod
+    def from_config(cls, config: Configuration) -> SessionSettings:
+        """Take the settings from a configuration.
+
+        Raises:
+            ValueError: ``SERIALIZERS_ACCEPTED`` names an unknown serializer.
+        """
+        unknown = set(config.SERIALIZERS_ACCEPTED) - set(serializers)
+        if unknown:
+            raise ValueError(
+                f"SERIALIZERS_ACCEPTED names unknown serializers: "
+                f"{', '.join(sorted(unknown))}; known: {', '.join(sorted(serializers))}"
+            )
+        return cls(
+            max_message_size=config.MAX_MESSAGE_SIZE,
+            handshake_message_size=min(
+                config.HANDSHAKE_MESSAGE_SIZE, config.MAX_MESSAGE_SIZE
+            ),
+            max_annotations=config.MAX_ANNOTATIONS,
+            compress=config.COMPRESSION,
+            accepted_serializers=frozenset(
+                serializers[name].id for name in config.SERIALIZERS_ACCEPTED
+            ),
+        )
