@@ -1,0 +1,186 @@
+"""Sockets by location: connecting, listening, and naming where one is."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import socket
+import stat
+from pathlib import Path
+from typing import Any, Final
+
+from ..config import Configuration
+from ..errors import CommunicationError
+from ..uri import URI
+
+__all__ = [
+    "connect_socket",
+    "format_location",
+    "listening_socket",
+    "location_of",
+    "prepare_connected",
+]
+
+_BACKLOG: Final = 1024
+_FAMILIES: Final = {4: socket.AF_INET, 6: socket.AF_INET6, 0: socket.AF_UNSPEC}
+
+
+def connect_socket(
+    uri: URI, config: Configuration, timeout: float | None = None
+) -> socket.socket:
+    """Connect to the location of a ``PYRO`` URI.
+
+    Args:
+        uri: where to connect.
+        config: the choice of IP version and socket options.
+        timeout: how many seconds an attempt may take; None means no bound.
+
+    Raises:
+        OSError: no address of the location could be connected to.
+    """
+    if uri.sockname is not None:
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            sock.settimeout(timeout)
+            sock.connect(uri.sockname)
+        except BaseException:
+            sock.close()
+            raise
+        return sock
+    family = _FAMILIES.get(config.PREFER_IP_VERSION, socket.AF_UNSPEC)
+    addresses = socket.getaddrinfo(uri.host, uri.port, family, socket.SOCK_STREAM)
+    failure: OSError | None = None
+    for address_family, kind, protocol, _name, address in addresses:
+        sock = socket.socket(address_family, kind, protocol)
+        try:
+            sock.settimeout(timeout)
+            sock.connect(address)
+        except OSError as error:
+            sock.close()
+            failure = failure or error
+        except BaseException:
+            sock.close()
+            raise
+        else:
+            prepare_connected(sock, config)
+            return sock
+    raise failure or OSError(errno.EADDRNOTAVAIL, f"no address for {uri.location}")
+
+
+def prepare_connected(sock: socket.socket, config: Configuration) -> None:
+    """Set the options of a connected socket; those it does not have are skipped."""
+    if sock.family not in (socket.AF_INET, socket.AF_INET6):
+        return
+    with contextlib.suppress(OSError):
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        if config.SOCK_NODELAY:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def listening_socket(
+    host: str | None, port: int, config: Configuration, unixsocket: str | None = None
+) -> socket.socket:
+    """Return a non-blocking socket that listens.
+
+    Args:
+        host: where to listen; None means ``config.HOST``, the empty text means
+            all interfaces.
+        port: the TCP port; 0 lets the system choose.
+        config: the choice of IP version and socket options.
+        unixsocket: the path of a Unix socket to listen on instead.
+
+    Raises:
+        CommunicationError: the address is in use or cannot be bound.
+    """
+    if unixsocket:
+        sock = _listening_unix_socket(unixsocket)
+    else:
+        sock = _listening_tcp_socket(config.HOST if host is None else host, port, config)
+    sock.listen(_BACKLOG)
+    sock.setblocking(False)  # noqa: FBT003 - the name tells
+    return sock
+
+
+def _listening_tcp_socket(host: str, port: int, config: Configuration) -> socket.socket:
+    family = _FAMILIES.get(config.PREFER_IP_VERSION, socket.AF_UNSPEC)
+    if not host and family == socket.AF_UNSPEC:
+        family = socket.AF_INET
+    try:
+        found = socket.getaddrinfo(
+            host or None, port, family, socket.SOCK_STREAM, 0, socket.AI_PASSIVE
+        )
+    except OSError as error:
+        raise CommunicationError(f"cannot listen on {host}: {error}") from error
+    address_family, kind, protocol, _name, address = found[0]
+    sock = socket.socket(address_family, kind, protocol)
+    try:
+        # On Windows the option would allow two servers on one port.
+        if config.SOCK_REUSE and os.name == "posix":
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind(address)
+    except OSError as error:
+        sock.close()
+        shown = format_location(host or address[0], port)
+        raise CommunicationError(f"cannot listen on {shown}: {error}") from error
+    return sock
+
+
+def _listening_unix_socket(path: str) -> socket.socket:
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        abstract = path.startswith("\0")
+        if not abstract:
+            _remove_stale_socket(path)
+        # Created so that only its owner can connect, not opened up and closed
+        # again a moment later.
+        before = os.umask(0o177)
+        try:
+            sock.bind(path)
+        finally:
+            os.umask(before)
+    except OSError as error:
+        sock.close()
+        raise CommunicationError(f"cannot listen on ./u:{path}: {error}") from error
+    return sock
+
+
+def _remove_stale_socket(path: str) -> None:
+    """Remove a socket file that a server left behind without closing it.
+
+    Raises:
+        OSError: the path is in use, or is not a socket.
+    """
+    try:
+        mode = Path(path).stat().st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISSOCK(mode):
+        raise OSError(errno.EEXIST, "the path exists and is not a socket")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        try:
+            probe.connect(path)
+        except ConnectionRefusedError:
+            Path(path).unlink()
+        else:
+            raise OSError(errno.EADDRINUSE, "another server listens there")
+
+
+def format_location(host: str, port: int | None) -> str:
+    """Return host and port as the location part of a URI."""
+    shown = f"[{host}]" if ":" in host else host
+    return shown if port is None else f"{shown}:{port}"
+
+
+def location_of(sock: socket.socket, host: str | None = None) -> str:
+    """Return the location of a listening socket as the text of a URI.
+
+    Args:
+        sock: the socket.
+        host: the host to show instead of the address the socket is bound to.
+    """
+    address: Any = sock.getsockname()
+    if not isinstance(address, tuple):
+        path = os.fsdecode(address) if isinstance(address, bytes) else str(address)
+        return f"./u:{path or '<<not-bound>>'}"
+    return format_location(host or address[0], address[1])

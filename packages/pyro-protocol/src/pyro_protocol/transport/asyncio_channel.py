@@ -1,0 +1,298 @@
+"""The asyncio channel: one connection to a server, shared by tasks."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from ..config import Configuration, config
+from ..context import call_state, current_context
+from ..errors import (
+    CommunicationError,
+    ConnectionClosedError,
+    ProtocolError,
+    TimeoutError,
+)
+from ..serializers import Serializer
+from ..session import (
+    ClientSession,
+    ConnectAccepted,
+    ConnectRefused,
+    SessionSettings,
+    read_reply,
+)
+from ..session.client import ClientState
+from ..uri import URI
+from ..wire import FLAG_ONEWAY, NO_ANNOTATIONS, Annotations, Buffer, Frame
+from .blocking_channel import choose_serializer, connect_serializer
+from .tls import client_tls_context
+
+__all__ = ["AsyncChannel"]
+
+_BACKOFF_BYTES: Final = 1024 * 1024
+
+
+class AsyncChannel(asyncio.Protocol):
+    """One connection to a server, for use in one event loop.
+
+    Tasks may make calls at the same time: their requests are sent at once and
+    answered in the order of sending. Make one with `connect`.
+
+    Attributes:
+        uri: where it leads.
+        accepted: what the server said in the handshake.
+        serializer: what calls are written with unless they say otherwise.
+    """
+
+    def __init__(self, uri: URI, session: ClientSession) -> None:
+        self.uri = uri
+        self.accepted: ConnectAccepted | None = None
+        self.serializer: Serializer = connect_serializer("auto")
+        self._session = session
+        self._transport: asyncio.Transport | None = None
+        self._handshake: asyncio.Future[ConnectAccepted] | None = None
+        self._waiting: dict[int, asyncio.Future[Frame]] = {}
+        self._writable = asyncio.Event()
+        self._writable.set()
+        self._ended = asyncio.Event()
+
+    @classmethod
+    async def connect(
+        cls,
+        uri: URI,
+        *,
+        handshake: object = "hello",
+        serializer: str | None = None,
+        timeout: float | None = None,
+        config: Configuration = config,
+    ) -> AsyncChannel:
+        """Connect to the server of a ``PYRO`` URI and shake hands.
+
+        Args:
+            uri: the object whose metadata is wanted, and its location.
+            handshake: the value for the server's own check.
+            serializer: the name of a serializer; None means ``config.SERIALIZER``.
+            timeout: how many seconds connecting may take; None means no bound.
+            config: the settings.
+
+        Raises:
+            CommunicationError: the server could not be reached, or refused.
+        """
+        name = serializer or config.SERIALIZER
+        first = connect_serializer(name)
+        channel = cls(uri, ClientSession(SessionSettings.from_config(config)))
+        try:
+            async with asyncio.timeout(timeout or None):
+                await channel._open(first, handshake, config)
+            channel.serializer = choose_serializer(name, native=channel.native)
+        except CommunicationError as error:
+            channel.close()
+            error.outcome = "not_sent"
+            raise
+        except OSError as error:
+            channel.close()
+            # asyncio's own time-out is an OSError too.
+            if isinstance(error, asyncio.TimeoutError):
+                late = TimeoutError(f"connecting to {uri.location}: timeout")
+                late.outcome = "not_sent"
+                raise late from error
+            failure = CommunicationError(f"cannot connect to {uri.location}: {error}")
+            failure.outcome = "not_sent"
+            raise failure from error
+        except BaseException:
+            channel.close()
+            raise
+        return channel
+
+    async def _open(
+        self, serializer: Serializer, handshake: object, config: Configuration
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        self._handshake = loop.create_future()
+        uri = self.uri
+        context = client_tls_context(config)
+        if uri.sockname is not None:
+            await loop.create_unix_connection(
+                lambda: self,
+                uri.sockname,
+                ssl=context,
+                server_hostname="localhost" if context else None,
+            )
+        else:
+            await loop.create_connection(lambda: self, uri.host, uri.port, ssl=context)
+        annotations, correlation_id = _outgoing()
+        self._session.send_connect(
+            serializer, uri.object_id, handshake, annotations, correlation_id
+        )
+        self._flush()
+        self.accepted = await self._handshake
+
+    @property
+    def closed(self) -> bool:
+        """Whether the connection has ended."""
+        return self._session.state is ClientState.CLOSED
+
+    @property
+    def native(self) -> bool:
+        """Whether the native serializer was agreed on."""
+        return self._session.native
+
+    async def call(
+        self,
+        object_id: str,
+        method: str,
+        args: Sequence[object] = (),
+        kwargs: Mapping[str, object] | None = None,
+        flags: int = 0,
+        serializer: Serializer | None = None,
+    ) -> Any:
+        """Make a call and return its result; see `BlockingChannel.call`.
+
+        A call whose task is cancelled is not awaited any longer; the server may
+        still carry it out.
+        """
+        serializer = serializer or self.serializer
+        frame = await self.exchange(
+            serializer.id, serializer.dumps_call(object_id, method, args, kwargs), flags
+        )
+        return None if frame is None else read_reply(frame, serializer.id)
+
+    async def exchange(
+        self,
+        serializer_id: int,
+        payload: Buffer,
+        flags: int = 0,
+        extra_annotations: Annotations = NO_ANNOTATIONS,
+    ) -> Frame | None:
+        """Send a request that is serialized already and return its answer."""
+        if self.closed or self._transport is None:
+            closed = ConnectionClosedError("the connection is closed")
+            closed.outcome = "not_sent"
+            raise closed
+        await self._writable.wait()
+        annotations, correlation_id = _outgoing()
+        if extra_annotations:
+            annotations = {**annotations, **extra_annotations}
+        sequence = self._session.send_request(
+            serializer_id, payload, flags, annotations, correlation_id
+        )
+        self._flush()
+        if flags & FLAG_ONEWAY:
+            return None
+        waiting: asyncio.Future[Frame] = asyncio.get_running_loop().create_future()
+        self._waiting[sequence] = waiting
+        frame = await waiting
+        state = call_state.get()
+        if (state is not None and state.client is None) or frame.annotations:
+            current_context.response_annotations = frame.annotations
+        return frame
+
+    def close(self) -> None:
+        """End the connection without waiting for that; harmless if it has ended."""
+        if self._transport is not None:
+            self._transport.abort()
+        self._fail(ConnectionClosedError("the connection was closed here"))
+
+    async def aclose(self) -> None:
+        """End the connection and wait until it has ended."""
+        if self._transport is not None and not self._ended.is_set():
+            self._transport.close()
+            self._fail(ConnectionClosedError("the connection was closed here"))
+            await self._ended.wait()
+
+    async def __aenter__(self) -> AsyncChannel:
+        return self
+
+    async def __aexit__(self, *_exc_info: object) -> None:
+        await self.aclose()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take over the connection; called by the event loop."""
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - asyncio's promise
+        self._transport = transport
+        transport.set_write_buffer_limits(high=_BACKOFF_BYTES)
+
+    def data_received(self, data: bytes) -> None:
+        """Take in bytes; called by the event loop."""
+        try:
+            self._session.receive_data(data)
+        except ProtocolError as error:
+            self._break(error)
+            return
+        for event in self._session.events_received():
+            if isinstance(event, Frame):
+                waiting = self._waiting.pop(event.sequence, None)
+                if waiting is not None and not waiting.done():
+                    waiting.set_result(event)
+            elif self._handshake is not None and not self._handshake.done():
+                if isinstance(event, ConnectRefused):
+                    self._handshake.set_exception(
+                        CommunicationError(
+                            f"connection to {self.uri.location} rejected: {event.reason}"
+                        )
+                    )
+                else:
+                    self._handshake.set_result(event)
+
+    def eof_received(self) -> bool | None:
+        """Take notice of the server's end; called by the event loop."""
+        try:
+            self._session.receive_eof()
+        except ConnectionClosedError as error:
+            self._fail(error)
+        return None
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Take notice that the connection has ended; called by the event loop."""
+        with contextlib.suppress(ConnectionClosedError):
+            self._session.receive_eof()
+        self._ended.set()
+        self._writable.set()
+        self._fail(
+            ConnectionClosedError(f"connection to {self.uri.location} lost: {exc}")
+        )
+
+    def pause_writing(self) -> None:
+        """Hold back further requests; called by the event loop."""
+        self._writable.clear()
+
+    def resume_writing(self) -> None:
+        """Let requests go again; called by the event loop."""
+        self._writable.set()
+
+    def _flush(self) -> None:
+        if self._transport is not None:
+            self._transport.writelines(self._session.data_to_send())
+
+    def _break(self, error: ProtocolError) -> None:
+        """Give up a connection whose peer breaks the protocol."""
+        if self._transport is not None:
+            self._transport.abort()
+        self._fail(error)
+
+    def _fail(self, error: CommunicationError) -> None:
+        """Tell everybody who waits that there will be no answer."""
+        with contextlib.suppress(ConnectionClosedError):
+            self._session.receive_eof()
+        waiting, self._waiting = self._waiting, {}
+        for one in waiting.values():
+            if not one.done():
+                one.set_exception(_again(error))
+        if self._handshake is not None and not self._handshake.done():
+            self._handshake.set_exception(error)
+            # Nobody may be waiting for it any more, which is not an error.
+            self._handshake.exception()
+
+
+def _again(error: CommunicationError) -> CommunicationError:
+    """Return an equal error: one exception raised in several tasks mixes traces."""
+    return type(error)(*error.args)
+
+
+def _outgoing() -> tuple[Annotations, bytes | None]:
+    state = call_state.get()
+    if state is None:
+        return NO_ANNOTATIONS, None
+    return state.own_annotations or NO_ANNOTATIONS, state.correlation

@@ -1,0 +1,349 @@
+"""The asyncio host: serves objects inside a running event loop.
+
+Thousands of connections cost one thread. Ordinary methods run in the loop, one
+after the other, so that an object's state needs no lock; they must not block.
+Coroutine methods are awaited, and other connections are served meanwhile; the
+requests of one connection are handled one at a time and in order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+import time
+import uuid
+from collections import deque
+from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any, Final
+
+from ..config import Configuration, config
+from ..dispatch import (
+    DAEMON_NAME,
+    ClientConnection,
+    DaemonObject,
+    Dispatcher,
+    ObjectRegistry,
+    StreamTable,
+)
+from ..errors import DaemonError
+from ..references import ProxyState, add_reference_provider
+from ..session import ServerConnection, Service, SessionSettings
+from ..session.server import ServerEvent
+from ..uri import URI
+from .addresses import format_location, listening_socket, location_of, prepare_connected
+from .tls import server_tls_context
+
+__all__ = ["AsyncioHost"]
+
+log = logging.getLogger("pyro.server")
+
+# A client that sends faster than it is served is not read any further beyond this.
+_MOST_WAITING: Final = 100
+_HOUSEKEEPING_INTERVAL: Final = 2.0
+
+
+class AsyncioHost:
+    """Serves registered objects in the event loop it is started in.
+
+    Args:
+        config: the settings.
+        validate_handshake: called with the client and its handshake value;
+            returns the value for the client, or raises to refuse it.
+        nathost: the host that URIs name instead of the one bound to.
+        natport: the port that URIs name; 0 means the real one.
+    """
+
+    def __init__(
+        self,
+        *,
+        config: Configuration = config,
+        validate_handshake: Callable[[ClientConnection, Any], Any] | None = None,
+        nathost: str | None = None,
+        natport: int = 0,
+    ) -> None:
+        self._config = config
+        self._nathost = nathost
+        self._natport = natport
+        self.registry = ObjectRegistry(nullcontext)
+        self.streams = StreamTable(
+            time.monotonic,
+            lambda: str(uuid.uuid4()),
+            lifetime=config.ITER_STREAM_LIFETIME,
+            linger=config.ITER_STREAM_LINGER,
+            most_per_client=config.MAX_STREAMS,
+        )
+        dispatcher = Dispatcher(
+            self.registry,
+            self.streams,
+            streaming=config.ITER_STREAMING,
+            detailed_traceback=config.DETAILED_TRACEBACK,
+            most_batch_calls=config.MAX_BATCH_CALLS,
+        )
+        self.service = Service(
+            self.registry, dispatcher, SessionSettings.from_config(config)
+        )
+        if validate_handshake is not None:
+            self.service.validate_handshake = validate_handshake
+        self.registry.register(DaemonObject(self), DAEMON_NAME)
+        add_reference_provider(self)
+        self._protocols: set[_Connection] = set()
+        self._server: asyncio.Server | None = None
+        self._sock: socket.socket | None = None
+        self._housekeeper: asyncio.Task[None] | None = None
+        self._location = ""
+        self._unixsocket: str | None = None
+
+    async def start(
+        self,
+        host: str | None = None,
+        port: int = 0,
+        unixsocket: str | None = None,
+    ) -> None:
+        """Begin to listen.
+
+        Args:
+            host: where to listen; None means ``config.HOST``.
+            port: the TCP port; 0 lets the system choose.
+            unixsocket: the path of a Unix socket to listen on instead.
+
+        Raises:
+            CommunicationError: the address cannot be listened on.
+        """
+        loop = asyncio.get_running_loop()
+        sock = listening_socket(host, port, self._config, unixsocket)
+        shown = self._config.HOST if host is None else host
+        self._location = location_of(sock, shown or None)
+        self._unixsocket = unixsocket
+        context = server_tls_context(self._config)
+        timeout = self._config.HANDSHAKE_TIMEOUT if context else None
+        create = loop.create_unix_server if unixsocket else loop.create_server
+        self._server = await create(
+            lambda: _Connection(self),
+            sock=sock,
+            ssl=context,
+            ssl_handshake_timeout=timeout,
+        )
+        self._sock = sock
+        self._housekeeper = asyncio.create_task(self._keep_house())
+
+    @property
+    def location(self) -> str:
+        """The location bound to, as in a URI."""
+        return self._location
+
+    @property
+    def nat_location(self) -> str | None:
+        """The location that URIs name instead, or None."""
+        if self._nathost is None:
+            return None
+        port = self._natport or (self._sock.getsockname()[1] if self._sock else 0)
+        return format_location(self._nathost, port)
+
+    @property
+    def sock(self) -> socket.socket | None:
+        """The listening socket, or None before the start."""
+        return self._sock
+
+    @property
+    def connection_count(self) -> int:
+        """How many connections are open."""
+        return len(self._protocols)
+
+    def register(
+        self, target: Any, object_id: str | None = None, *, force: bool = False
+    ) -> URI:
+        """Make an object or class reachable and return its URI.
+
+        Raises:
+            DaemonError: the id, or the object, is registered already.
+        """
+        return self.uri_for(
+            self.registry.register(target, object_id, force=force).object_id
+        )
+
+    def uri_for(self, object_id: str, *, nat: bool = True) -> URI:
+        """Return the URI of an object id.
+
+        Raises:
+            DaemonError: the host is not listening yet.
+        """
+        location = (self.nat_location if nat else None) or self._location
+        if not location:
+            raise DaemonError("the server has no location before it listens")
+        return URI(f"PYRO:{object_id}@{location}")
+
+    def reference_of(self, obj: object) -> ProxyState | None:
+        """Return the reference to an object registered here, else None."""
+        entry = self.registry.registration_of(obj)
+        if entry is None or not self._location:
+            return None
+        metadata = entry.members.metadata()
+        return ProxyState(
+            uri=str(self.uri_for(entry.object_id)),
+            oneway=frozenset(metadata["oneway"]),
+            methods=frozenset(metadata["methods"]),
+            attributes=frozenset(metadata["attrs"]),
+        )
+
+    def describe(self) -> str:
+        """Return a line about the server, for people."""
+        return (
+            f"asyncio server at {self._location}, NAT {self.nat_location}, "
+            f"{len(self.registry)} objects"
+        )
+
+    async def stop(self) -> None:
+        """Stop listening, end all connections and streams."""
+        if self._housekeeper is not None:
+            self._housekeeper.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._housekeeper
+            self._housekeeper = None
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+            if self._unixsocket and not self._unixsocket.startswith("\0"):
+                Path(self._unixsocket).unlink(missing_ok=True)
+        ended = [protocol.abort() for protocol in list(self._protocols)]
+        if ended:
+            await asyncio.wait(ended)
+        self.streams.clear()
+        self.registry.clear()
+
+    async def _keep_house(self) -> None:
+        while True:
+            await asyncio.sleep(_HOUSEKEEPING_INTERVAL)
+            self.streams.expire()
+
+    def admit(self, protocol: _Connection) -> bool:
+        """Count a new connection in, unless there are too many."""
+        most = self._config.MAX_CONNECTIONS
+        if most and len(self._protocols) >= most:
+            log.warning("a connection was refused: there are %d already", most)
+            return False
+        self._protocols.add(protocol)
+        return True
+
+    def dismiss(self, protocol: _Connection) -> None:
+        """Count a connection out."""
+        self._protocols.discard(protocol)
+
+    @property
+    def handshake_timeout(self) -> float:
+        """How many seconds a client has to complete its handshake."""
+        return self._config.HANDSHAKE_TIMEOUT
+
+    @property
+    def config(self) -> Configuration:
+        """The settings."""
+        return self._config
+
+
+class _Connection(asyncio.Protocol):
+    """One connection of the host."""
+
+    def __init__(self, host: AsyncioHost) -> None:
+        self._host = host
+        self._waiting: deque[ServerEvent] = deque()
+        self._task: asyncio.Task[None] | None = None
+        self._writable = True
+        self._reading = True
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - asyncio's promise
+        self._transport = transport
+        loop = asyncio.get_running_loop()
+        self._ended: asyncio.Future[None] = loop.create_future()
+        sock = transport.get_extra_info("socket")
+        self._client = ClientConnection(transport.get_extra_info("peername"), sock)
+        self._connection = ServerConnection(self._host.service, self._client)
+        self._session = self._connection.session
+        self._deadline: asyncio.TimerHandle | None = None
+        if not self._host.admit(self):
+            transport.abort()
+            return
+        prepare_connected(sock, self._host.config)
+        self._deadline = loop.call_later(self._host.handshake_timeout, self._too_late)
+
+    def _too_late(self) -> None:
+        if not self._client.established:
+            log.warning("%s did not complete its handshake in time", self._client)
+            self._transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        self._session.receive_data(data)
+        self._proceed()
+
+    def eof_received(self) -> bool | None:
+        self._session.receive_eof()
+        self._proceed()
+        return None
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        del exc
+        if self._deadline is not None:
+            self._deadline.cancel()
+        if self._task is not None:
+            self._task.cancel()
+        self._waiting.clear()
+        self._host.dismiss(self)
+        self._host.streams.client_gone(self._client)
+        self._connection.close()
+        if not self._ended.done():
+            self._ended.set_result(None)
+
+    def pause_writing(self) -> None:
+        self._writable = False
+
+    def resume_writing(self) -> None:
+        self._writable = True
+        self._proceed()
+
+    def abort(self) -> asyncio.Future[None]:
+        """Drop the connection; the result is set when it has ended."""
+        self._transport.abort()
+        return self._ended
+
+    def _proceed(self) -> None:
+        """Handle requests until one has to be awaited, or the client must read."""
+        waiting = self._waiting
+        waiting.extend(self._session.events_received())
+        while waiting and self._task is None and self._writable:
+            coroutine = self._connection.handle(waiting.popleft())
+            if coroutine is not None:
+                self._task = asyncio.get_running_loop().create_task(coroutine)
+                self._task.add_done_callback(self._awaited)
+            self._flush()
+            waiting.extend(self._session.events_received())
+        self._flush()
+        reading = len(waiting) < _MOST_WAITING
+        if reading is not self._reading and not self._transport.is_closing():
+            self._reading = reading
+            if reading:
+                self._transport.resume_reading()
+            else:
+                self._transport.pause_reading()
+
+    def _awaited(self, task: asyncio.Task[None]) -> None:
+        self._task = None
+        if not task.cancelled() and task.exception() is not None:
+            log.error("handling a request failed", exc_info=task.exception())
+            self._transport.abort()
+            return
+        self._proceed()
+
+    def _flush(self) -> None:
+        data = self._session.data_to_send()
+        if data:
+            self._transport.writelines(data)
+        if self._session.closing and not self._waiting and self._task is None:
+            if self._session.error:
+                log.warning("%s was dropped: %s", self._client, self._session.error)
+                self._session.error = None
+            self._transport.close()
+
+

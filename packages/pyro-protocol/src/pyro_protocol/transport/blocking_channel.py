@@ -1,0 +1,453 @@
+"""The blocking channel: one connection to a server, usable from any thread."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from ..config import Configuration, config
+from ..context import call_state, current_context
+from ..errors import (
+    CommunicationError,
+    ConnectionClosedError,
+    LocalProtocolError,
+    PyroError,
+    TimeoutError,
+)
+from ..serializers import Serializer, serializers
+from ..session import (
+    ClientSession,
+    ConnectAccepted,
+    ConnectRefused,
+    SessionSettings,
+    read_reply,
+)
+from ..session.client import ClientEvent
+from ..uri import URI
+from ..wire import FLAG_EXCEPTION, FLAG_ONEWAY, NO_ANNOTATIONS, Annotations, Buffer, Frame
+from .addresses import connect_socket
+from .tls import client_tls_context
+
+__all__ = ["BlockingChannel", "choose_serializer"]
+
+# Large enough that a usual message needs one call, small enough to be cheap to
+# allocate for each.
+_RECEIVE_SIZE: Final = 64 * 1024
+# A large message is received in pieces of this size, so that memory follows what
+# has arrived and not what was announced.
+_LARGEST_PIECE: Final = 64 * 1024 * 1024
+# A timeout of zero would mean "do not wait", not "time is up".
+_SHORTEST_WAIT: Final = 1e-6
+_WAIT_ALL: Final = getattr(socket, "MSG_WAITALL", 0)
+_SERPENT: Final = serializers["serpent"]
+_NATIVE: Final = serializers["native"]
+
+
+def choose_serializer(name: str, *, native: bool) -> Serializer:
+    """Return the serializer that a configured name stands for.
+
+    Args:
+        name: the name of a serializer, or ``"auto"``: the native one where both
+            sides have it, serpent otherwise.
+        native: whether the native serializer was agreed on.
+
+    Raises:
+        ValueError: there is no serializer of that name.
+        LocalProtocolError: native is demanded, and the server does not have it.
+    """
+    if name == "auto":
+        return _NATIVE if native else _SERPENT
+    serializer = serializers.get(name)
+    if serializer is None:
+        known = ", ".join(["auto", *serializers])
+        raise ValueError(f"unknown serializer {name!r}; known: {known}")
+    if serializer is _NATIVE and not native:
+        raise LocalProtocolError(
+            "the native serializer was demanded, and the server does not have it; "
+            "use SERIALIZER=auto to fall back to serpent"
+        )
+    return serializer
+
+
+def connect_serializer(name: str) -> Serializer:
+    """Return what the handshake is written with, for a configured name."""
+    if name in ("auto", "native"):
+        return _SERPENT
+    return choose_serializer(name, native=False)
+
+
+class BlockingChannel:
+    """One connection to a server, over which calls are made one at a time.
+
+    Threads that share it take turns. An error of the connection closes it; it
+    does not reconnect.
+
+    Attributes:
+        uri: where it leads.
+        accepted: what the server said in the handshake.
+        closed: whether the connection has ended.
+        serializer: what calls are written with unless they say otherwise.
+        timeout: how many seconds a call may take; None means no bound.
+    """
+
+    __slots__ = (
+        "_lock",
+        "_owns_socket",
+        "_receive_flags",
+        "_session",
+        "_timed",
+        "accepted",
+        "closed",
+        "serializer",
+        "sock",
+        "timeout",
+        "uri",
+    )
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        uri: URI,
+        session: ClientSession,
+        *,
+        timeout: float | None = None,
+        owns_socket: bool = True,
+    ) -> None:
+        self.sock = sock
+        self.uri = uri
+        self.timeout = timeout
+        self.accepted: ConnectAccepted | None = None
+        self.serializer = _SERPENT
+        self._session = session
+        self._lock = threading.Lock()
+        self.closed = False
+        self._timed = sock.gettimeout() is not None
+        self._owns_socket = owns_socket
+        self._receive_flags = 0 if isinstance(sock, ssl.SSLSocket) else _WAIT_ALL
+
+    @classmethod
+    def connect(
+        cls,
+        uri: URI,
+        *,
+        handshake: object = "hello",
+        serializer: str | None = None,
+        timeout: float | None = None,
+        sequence: int = 0,
+        validate: Callable[[BlockingChannel, Any], None] | None = None,
+        config: Configuration = config,
+    ) -> BlockingChannel:
+        """Connect to the server of a ``PYRO`` URI and shake hands.
+
+        Args:
+            uri: the object whose metadata is wanted, and its location.
+            handshake: the value for the server's own check.
+            serializer: the name of a serializer; None means ``config.SERIALIZER``.
+            timeout: how many seconds connecting, and later each call, may take.
+            sequence: the sequence number last used.
+            validate: called with the channel and the server's handshake value;
+                raises to refuse the server.
+            config: the settings.
+
+        Raises:
+            CommunicationError: the server could not be reached, or refused.
+        """
+        name = serializer or config.SERIALIZER
+        first = connect_serializer(name)
+        timeout = timeout or None
+        deadline = None if timeout is None else time.monotonic() + timeout
+        try:
+            sock = connect_socket(uri, config, timeout)
+            context = client_tls_context(config)
+            if context is not None:
+                sock = context.wrap_socket(
+                    sock, server_hostname=uri.host or "localhost"
+                )
+        except OSError as error:
+            failure: CommunicationError
+            if isinstance(error, socket.timeout):
+                failure = TimeoutError(f"connecting to {uri.location}: timeout")
+            else:
+                failure = CommunicationError(f"cannot connect to {uri.location}: {error}")
+            failure.outcome = "not_sent"
+            raise failure from error
+        session = ClientSession(SessionSettings.from_config(config), sequence=sequence)
+        channel = cls(sock, uri, session, timeout=timeout)
+        try:
+            channel._shake_hands(first, handshake, deadline)
+            channel.serializer = choose_serializer(name, native=session.native)
+            if validate is not None and channel.accepted is not None:
+                validate(channel, channel.accepted.handshake)
+        except BaseException as error:
+            channel.close()
+            if isinstance(error, CommunicationError):
+                error.outcome = "not_sent"
+            raise
+        return channel
+
+    @classmethod
+    def on_socket(
+        cls,
+        sock: socket.socket,
+        uri: URI,
+        *,
+        serializer: str | None = None,
+        timeout: float | None = None,
+        config: Configuration = config,
+    ) -> BlockingChannel:
+        """Use a socket that the program has connected itself; no handshake is made.
+
+        Closing the channel leaves the socket open.
+        """
+        session = ClientSession(SessionSettings.from_config(config), connected=True)
+        channel = cls(sock, uri, session, timeout=timeout, owns_socket=False)
+        channel.serializer = connect_serializer(serializer or config.SERIALIZER)
+        return channel
+
+    def _shake_hands(
+        self, serializer: Serializer, handshake: object, deadline: float | None
+    ) -> None:
+        annotations, correlation_id = _outgoing()
+        session = self._session
+        session.send_connect(
+            serializer, self.uri.object_id, handshake, annotations, correlation_id
+        )
+        self._send(session.data_to_send(), deadline)
+        event = self._next_event(deadline)
+        if isinstance(event, ConnectRefused):
+            raise CommunicationError(
+                f"connection to {self.uri.location} rejected: {event.reason}"
+            )
+        if not isinstance(event, ConnectAccepted):
+            raise LocalProtocolError("the handshake was answered by another message")
+        self.accepted = event
+        _incoming(event.annotations)
+
+    @property
+    def native(self) -> bool:
+        """Whether the native serializer was agreed on."""
+        return self._session.native
+
+    @property
+    def sequence(self) -> int:
+        """The sequence number last used."""
+        return self._session.sequence
+
+    def getpeercert(self) -> Any:
+        """Return the server's TLS certificate as the ssl module gives it, or None."""
+        return self.sock.getpeercert() if isinstance(self.sock, ssl.SSLSocket) else None
+
+    def close(self) -> None:
+        """End the connection; harmless if it has ended already."""
+        if not self.closed:
+            self.closed = True
+            if self._owns_socket:
+                # Wakes a thread that is waiting for an answer.
+                with contextlib.suppress(OSError):
+                    self.sock.shutdown(socket.SHUT_RDWR)
+                self.sock.close()
+
+    def abandon(self) -> None:
+        """Leave the connection to another process that has it too, after a fork."""
+        self.closed = True
+        if self._owns_socket:
+            self.sock.close()
+
+    def call(
+        self,
+        object_id: str,
+        method: str,
+        args: Sequence[object] = (),
+        kwargs: Mapping[str, object] | None = None,
+        flags: int = 0,
+        serializer: Serializer | None = None,
+    ) -> Any:
+        """Make a call and return its result.
+
+        Args:
+            object_id: the object.
+            method: the name of the method.
+            args: the positional arguments.
+            kwargs: the keyword arguments; None for attributes and batches.
+            flags: flags of the message, such as oneway.
+            serializer: what to write the call with.
+
+        Returns:
+            The result; None at once for a oneway call; a `StreamReference` for a
+            stream.
+
+        Raises:
+            CommunicationError: the connection failed; it is closed.
+            SerializeError: the arguments cannot be encoded; nothing was sent.
+            Exception: whatever the method raised.
+        """
+        if serializer is None:
+            serializer = self.serializer
+        serializer_id = serializer.id
+        frame = self.exchange(
+            serializer_id, serializer.dumps_call(object_id, method, args, kwargs), flags
+        )
+        if frame is None:
+            return None
+        if frame.flags & FLAG_EXCEPTION or frame.serializer_id != serializer_id:
+            return read_reply(frame, serializer_id)
+        return serializer.loads(frame.payload)
+
+    def exchange(
+        self,
+        serializer_id: int,
+        payload: Buffer,
+        flags: int = 0,
+        extra_annotations: Annotations = NO_ANNOTATIONS,
+    ) -> Frame | None:
+        """Send a request that is serialized already and return its answer.
+
+        Returns:
+            The answer as it was received; None for a oneway request.
+
+        Raises:
+            CommunicationError: the connection failed; it is closed.
+        """
+        annotations, correlation_id = extra_annotations, None
+        state = call_state.get()
+        if state is not None:
+            annotations, correlation_id = _outgoing()
+            if extra_annotations:
+                annotations = {**annotations, **extra_annotations}
+        session = self._session
+        with self._lock:
+            if self.closed:
+                raise _not_sent(ConnectionClosedError("the connection is closed"))
+            session.send_request(
+                serializer_id, payload, flags, annotations, correlation_id
+            )
+            timeout = self.timeout
+            deadline = None if timeout is None else time.monotonic() + timeout
+            try:
+                if deadline is not None or self._timed:
+                    self._send(session.data_to_send(), deadline)
+                else:
+                    for buffer in session.data_to_send():
+                        self.sock.sendall(buffer)
+                if flags & FLAG_ONEWAY:
+                    return None
+                if deadline is None:
+                    data = self.sock.recv(_RECEIVE_SIZE)
+                    frame = session.only_reply(data) or self._next_reply(None, data)
+                else:
+                    frame = self._next_reply(deadline)
+            except (CommunicationError, KeyboardInterrupt):
+                self.close()
+                raise
+            except OSError as error:
+                self.close()
+                raise self._lost(error, "waiting for an answer") from error
+        if state is not None or frame.annotations:
+            _incoming(frame.annotations)
+        return frame
+
+    def ping(self) -> None:
+        """Wait for a sign of life of the server.
+
+        Raises:
+            CommunicationError: it gave none; the connection is closed.
+        """
+        with self._lock:
+            if self.closed:
+                raise _not_sent(ConnectionClosedError("the connection is closed"))
+            timeout = self.timeout
+            deadline = None if timeout is None else time.monotonic() + timeout
+            try:
+                self._session.send_ping()
+                self._send(self._session.data_to_send(), deadline)
+                self._next_event(deadline)
+            except (CommunicationError, KeyboardInterrupt):
+                self.close()
+                raise
+
+    def _next_reply(self, deadline: float | None, data: bytes | None = None) -> Frame:
+        event = self._next_event(deadline, data)
+        if not isinstance(event, Frame):
+            raise LocalProtocolError("the conversation is not open yet")
+        return event
+
+    def _next_event(
+        self, deadline: float | None, data: bytes | None = None
+    ) -> ClientEvent:
+        """Receive until there is an answer, after ``data`` that has been received."""
+        session = self._session
+        sock = self.sock
+        size, flags = _RECEIVE_SIZE, 0
+        while True:
+            if data is None:
+                try:
+                    if deadline is not None:
+                        left = deadline - time.monotonic()
+                        sock.settimeout(max(left, _SHORTEST_WAIT))
+                    data = sock.recv(size, flags)
+                except OSError as error:
+                    raise self._lost(error, "receiving") from error
+            if not data:
+                session.receive_eof()
+            session.receive_data(data)
+            data = None
+            events = session.events_received()
+            if events:
+                return events[0]
+            if session.missing > _RECEIVE_SIZE:
+                size = min(session.missing, _LARGEST_PIECE)
+                # With a timeout Python waits in steps, and the flag has no effect.
+                flags = self._receive_flags if deadline is None else 0
+            else:
+                size, flags = _RECEIVE_SIZE, 0
+
+    def _send(self, buffers: list[Buffer], deadline: float | None) -> None:
+        sock = self.sock
+        try:
+            if deadline is not None:
+                sock.settimeout(max(deadline - time.monotonic(), _SHORTEST_WAIT))
+                self._timed = True
+            elif self._timed:
+                # Only when it changes: it is a system call each time.
+                sock.settimeout(None)
+                self._timed = False
+            for buffer in buffers:
+                sock.sendall(buffer)
+        except OSError as error:
+            raise self._lost(error, "sending") from error
+
+    def _lost(self, error: OSError, doing: str) -> PyroError:
+        if isinstance(error, socket.timeout):
+            return TimeoutError(f"{doing}: timeout (no answer from {self.uri.location})")
+        return ConnectionClosedError(
+            f"{doing}: connection to {self.uri.location} lost: {error}"
+        )
+
+
+def _not_sent(error: CommunicationError) -> CommunicationError:
+    error.outcome = "not_sent"
+    return error
+
+
+def _outgoing() -> tuple[Annotations, bytes | None]:
+    """Return what the context wants to send along: annotations, correlation id."""
+    state = call_state.get()
+    if state is None:
+        return NO_ANNOTATIONS, None
+    return state.own_annotations or NO_ANNOTATIONS, state.correlation
+
+
+def _incoming(annotations: Annotations) -> None:
+    """Let the context know what the server sent along."""
+    state = call_state.get()
+    if state is None:
+        if annotations:
+            current_context.response_annotations = annotations
+    elif state.client is None and (annotations or state.response_annotations):
+        # While a request is served, what a nested call brings is not for our client.
+        state.response_annotations = dict(annotations)

@@ -1,0 +1,63 @@
+"""TLS contexts, made from the configuration each time one is needed."""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+
+from ..config import Configuration
+
+__all__ = ["client_tls_context", "server_tls_context"]
+
+
+def client_tls_context(config: Configuration) -> ssl.SSLContext | None:
+    """Return the context to connect with, or None if ``config.SSL`` is off.
+
+    The server's certificate and host name are always checked.
+
+    Raises:
+        OSError: a certificate file cannot be read.
+    """
+    if not config.SSL:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH)
+    _add_authorities(context, config.SSL_CACERTS)
+    if config.SSL_CLIENTCERT:
+        context.load_cert_chain(
+            config.SSL_CLIENTCERT,
+            config.SSL_CLIENTKEY or None,
+            config.SSL_CLIENTKEYPASSWD or None,
+        )
+    return context
+
+
+def server_tls_context(config: Configuration) -> ssl.SSLContext | None:
+    """Return the context to accept with, or None if ``config.SSL`` is off.
+
+    Raises:
+        ValueError: no server certificate is configured.
+        OSError: a certificate file cannot be read.
+    """
+    if not config.SSL:
+        return None
+    if not config.SSL_SERVERCERT:
+        raise ValueError("SSL is on, but SSL_SERVERCERT does not name a certificate")
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(
+        config.SSL_SERVERCERT,
+        config.SSL_SERVERKEY or None,
+        config.SSL_SERVERKEYPASSWD or None,
+    )
+    _add_authorities(context, config.SSL_CACERTS)
+    if config.SSL_REQUIRECLIENTCERT:
+        context.verify_mode = ssl.CERT_REQUIRED
+    return context
+
+
+def _add_authorities(context: ssl.SSLContext, location: str) -> None:
+    if not location:
+        return
+    if Path(location).is_dir():
+        context.load_verify_locations(capath=location)
+    else:
+        context.load_verify_locations(cafile=location)
