@@ -1,0 +1,212 @@
+"""Byte streams: one connected socket, read and written without being held up.
+
+The selector thread must never wait for a peer, a worker only for a moment. A
+plain socket stays in blocking mode with a receive time-out in the kernel, and
+is read with ``MSG_DONTWAIT`` where waiting is forbidden: so a worker that waits
+for the next request of a busy client needs one system call for each.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import socket
+import ssl
+import struct
+import sys
+from collections.abc import Sequence
+from typing import Final, Protocol
+
+from pyro_protocol.wire import Buffer
+
+__all__ = ["ByteStream", "open_byte_stream"]
+
+LINGER_SECONDS: Final = 0.005
+"""How long a worker waits for the next request before it turns to other work.
+
+Long enough for a client that calls in a loop, short enough that others, waiting
+for a worker, do not notice.
+"""
+
+_RECEIVE_SIZE: Final = 64 * 1024
+# Memory follows what has arrived and not what was announced.
+_LARGEST_PIECE: Final = 1024 * 1024
+_LARGEST_WAITED_PIECE: Final = 64 * 1024 * 1024
+_DONT_WAIT: Final = getattr(socket, "MSG_DONTWAIT", 0)
+_WAIT_ALL: Final = getattr(socket, "MSG_WAITALL", 0)
+
+
+class ByteStream(Protocol):
+    """What the hosts need of a connection."""
+
+    sock: socket.socket
+    wants_write: bool
+
+    def handshake(self) -> bool:
+        """Go on with the TLS handshake; whether it is complete."""
+
+    def read(self, missing: int) -> bytes | None:
+        """Return what has arrived, b"" at the end, None if nothing has."""
+
+    def read_soon(self, missing: int) -> bytes | None:
+        """Like `read`, but wait a moment for the first byte."""
+
+    def write(self, buffers: Sequence[Buffer], *, wait: bool) -> list[Buffer]:
+        """Write what can be written, and return the rest."""
+
+    def close(self) -> None:
+        """Close the socket."""
+
+
+class _KernelTimeoutStream:
+    """A plain socket on a system that knows ``MSG_DONTWAIT``."""
+
+    __slots__ = ("sock", "wants_write")
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.sock = sock
+        self.wants_write = False
+        sock.settimeout(None)
+        microseconds = int(LINGER_SECONDS * 1_000_000)
+        sock.setsockopt(
+            socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", 0, microseconds)
+        )
+
+    def handshake(self) -> bool:
+        return True
+
+    def read(self, missing: int) -> bytes | None:
+        try:
+            return self.sock.recv(_piece(missing, _LARGEST_PIECE), _DONT_WAIT)
+        except BlockingIOError:
+            return None
+
+    def read_soon(self, missing: int) -> bytes | None:
+        try:
+            if missing > _RECEIVE_SIZE:
+                size = _piece(missing, _LARGEST_WAITED_PIECE)
+                return self.sock.recv(size, _WAIT_ALL)
+            return self.sock.recv(_RECEIVE_SIZE)
+        except BlockingIOError:
+            return None
+
+    def write(self, buffers: Sequence[Buffer], *, wait: bool) -> list[Buffer]:
+        send = self.sock.send
+        for index, buffer in enumerate(buffers):
+            try:
+                sent = send(buffer, _DONT_WAIT)
+            except BlockingIOError:
+                sent = 0
+            if sent < len(buffer):
+                return self._write_rest(memoryview(buffer)[sent:], buffers[index + 1 :], wait)
+        return []
+
+    def _write_rest(
+        self, rest: memoryview, others: Sequence[Buffer], wait: bool
+    ) -> list[Buffer]:
+        while wait and rest and _writable(self.sock):
+            with contextlib.suppress(BlockingIOError):
+                rest = rest[self.sock.send(rest, _DONT_WAIT) :]
+        if not rest:
+            return self.write(others, wait=wait)
+        return [rest, *others]
+
+    def close(self) -> None:
+        self.sock.close()
+
+
+class _NonBlockingStream:
+    """A TLS socket, or a plain one on a system without ``MSG_DONTWAIT``."""
+
+    __slots__ = ("_shaken", "sock", "wants_write")
+
+    def __init__(self, sock: socket.socket) -> None:
+        sock.settimeout(0)
+        self.sock = sock
+        self.wants_write = False
+        self._shaken = not isinstance(sock, ssl.SSLSocket)
+
+    def handshake(self) -> bool:
+        if not self._shaken and isinstance(self.sock, ssl.SSLSocket):
+            self.wants_write = False
+            try:
+                self.sock.do_handshake()
+            except ssl.SSLWantReadError:
+                return False
+            except ssl.SSLWantWriteError:
+                self.wants_write = True
+                return False
+            self._shaken = True
+        return True
+
+    def read(self, missing: int) -> bytes | None:
+        pieces: list[bytes] = []
+        try:
+            # What TLS has decrypted already does not show as readable.
+            while True:
+                piece = self.sock.recv(_piece(missing, _LARGEST_PIECE))
+                pieces.append(piece)
+                if not piece or not self._decrypted():
+                    break
+        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            pass
+        if not pieces:
+            return None
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def _decrypted(self) -> bool:
+        return isinstance(self.sock, ssl.SSLSocket) and self.sock.pending() > 0
+
+    def read_soon(self, missing: int) -> bytes | None:
+        if not self._decrypted() and not _readable(self.sock):
+            return None
+        return self.read(missing)
+
+    def write(self, buffers: Sequence[Buffer], *, wait: bool) -> list[Buffer]:
+        for index, buffer in enumerate(buffers):
+            rest = memoryview(buffer)
+            while rest:
+                try:
+                    rest = rest[self.sock.send(rest) :]
+                except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
+                    if not wait or not _writable(self.sock):
+                        return [rest, *buffers[index + 1 :]]
+        return []
+
+    def close(self) -> None:
+        self.sock.close()
+
+
+def _piece(missing: int, largest: int) -> int:
+    """Return how many bytes to ask for, given what the current message needs."""
+    return min(missing, largest) if missing > _RECEIVE_SIZE else _RECEIVE_SIZE
+
+
+def _readable(sock: socket.socket) -> bool:
+    return _wait(sock, write=False)
+
+
+def _writable(sock: socket.socket) -> bool:
+    return _wait(sock, write=True)
+
+
+if hasattr(select, "poll"):
+
+    def _wait(sock: socket.socket, *, write: bool) -> bool:
+        poll = select.poll()
+        poll.register(sock, select.POLLOUT if write else select.POLLIN)
+        return bool(poll.poll(LINGER_SECONDS * 1000))
+
+else:
+
+    def _wait(sock: socket.socket, *, write: bool) -> bool:
+        reading, writing = ([], [sock]) if write else ([sock], [])
+        return any(select.select(reading, writing, [], LINGER_SECONDS))
+
+
+def open_byte_stream(sock: socket.socket) -> ByteStream:
+    """Return the byte stream for a connected socket."""
+    kernel_timeout = _DONT_WAIT and _WAIT_ALL and sys.platform != "win32"
+    if kernel_timeout and not isinstance(sock, ssl.SSLSocket):
+        return _KernelTimeoutStream(sock)
+    return _NonBlockingStream(sock)

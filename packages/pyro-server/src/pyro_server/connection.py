@@ -1,0 +1,103 @@
+"""One connection of a host: its bytes, its requests, and where they stand."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from typing import Any
+
+from pyro_protocol.dispatch import ClientConnection
+from pyro_protocol.session import ServerConnection, Service
+from pyro_protocol.session.server import ServerEvent
+from pyro_protocol.wire import Buffer, Frame
+
+from .byte_streams import ByteStream
+
+__all__ = ["Connection"]
+
+
+class Connection:
+    """One connection, owned by one thread at a time.
+
+    Either the selector waits for it, or a worker handles its requests; whoever
+    has it may touch it, nobody else. Only the queue of oneway requests is shared.
+
+    Attributes:
+        stream: the bytes.
+        client: the client, as the hooks see it.
+        served: the conversation and the service behind it.
+        session: the conversation.
+        events: requests that have arrived and are not handled yet.
+        outbox: what could not be written yet.
+        watched: the selector mask it is registered with, or 0.
+        oneway: requests without an answer that wait for their turn.
+        oneway_running: whether somebody is working on them.
+        paused: whether nothing more is read until they are fewer.
+        ended: whether it was closed.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "client",
+        "ended",
+        "events",
+        "oneway",
+        "oneway_lock",
+        "oneway_running",
+        "outbox",
+        "paused",
+        "served",
+        "session",
+        "shaken",
+        "stream",
+        "watched",
+    )
+
+    def __init__(
+        self,
+        service: Service,
+        stream: ByteStream,
+        peer_address: Any,
+        *,
+        connected: bool = False,
+    ) -> None:
+        self.stream = stream
+        self.client = ClientConnection(peer_address, stream.sock)
+        self.served = ServerConnection(service, self.client, connected=connected)
+        self.session = self.served.session
+        self.events: list[ServerEvent] = []
+        self.outbox: list[Buffer] = []
+        self.watched = 0
+        self.shaken = False
+        self.oneway: deque[Frame] = deque()
+        self.oneway_lock = threading.Lock()
+        self.oneway_running = False
+        self.paused = False
+        self.ended = False
+
+    def fileno(self) -> int:
+        """Return the descriptor of the socket."""
+        return self.stream.sock.fileno()
+
+    def receive(self, data: bytes) -> None:
+        """Take in what was read; b"" means the end."""
+        if data:
+            self.session.receive_data(data)
+        else:
+            self.session.receive_eof()
+        arrived = self.session.events_received()
+        self.events = [*self.events, *arrived] if self.events else arrived
+
+    def flush(self, *, wait: bool) -> bool:
+        """Write what is queued; whether all of it could be written.
+
+        Raises:
+            OSError: the connection is lost.
+        """
+        queued = self.session.data_to_send()
+        if self.outbox:
+            queued = [*self.outbox, *queued]
+        if not queued:
+            return True
+        self.outbox = self.stream.write(queued, wait=wait)
+        return not self.outbox

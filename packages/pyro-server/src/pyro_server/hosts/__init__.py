@@ -1,0 +1,10 @@
+"""Hosts: they move bytes, and decide in which thread a call runs."""
+
+from __future__ import annotations
+
+from .connected import ConnectedSocketHost
+from .multiplex import MultiplexHost
+from .selector import SelectorHost
+from .thread import ThreadHost
+
+__all__ = ["ConnectedSocketHost", "MultiplexHost", "SelectorHost", "ThreadHost"]

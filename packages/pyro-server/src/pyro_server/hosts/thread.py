@@ -1,0 +1,102 @@
+"""The thread host: idle connections cost no thread, running calls do.
+
+A worker that has handled a request waits a moment for the next one of the same
+connection, so that a client calling in a loop is served without changing
+threads; then it gives the connection back to the selector loop.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from pyro_protocol.wire import FLAG_ONEWAY
+
+from ..connection import Connection
+from .selector import SelectorHost, log
+
+__all__ = ["ThreadHost"]
+
+# A large message that keeps coming is received by the worker; anything slower
+# goes back to the loop, so that no peer can hold a worker by dripping bytes.
+_WORTH_STAYING = 64 * 1024
+
+
+class ThreadHost(SelectorHost):
+    """Runs calls in at most ``THREADPOOL_SIZE`` worker threads."""
+
+    def run(self, connection: Connection) -> None:
+        """Have a worker handle the events of a connection, or refuse them."""
+        if self._pool.submit(partial(self._work, connection)):
+            return
+        log.warning(
+            "no worker and no place in the queue for a request of %s",
+            connection.client,
+        )
+        for event in connection.events:
+            connection.served.refuse_busy(event)
+        connection.events = []
+        try:
+            connection.flush(wait=False)
+        except OSError as error:
+            self._lost(connection, error)
+            return
+        self.settle(connection)
+
+    def _work(self, connection: Connection) -> None:
+        """Serve one connection for as long as requests keep coming."""
+        try:
+            while self._serve(connection) and self._stay(connection):
+                pass
+        except OSError as error:
+            connection.session.receive_eof()
+            connection.events = []
+            connection.outbox = []
+            connection.session.error = f"connection lost: {error}"
+        if not connection.paused or connection.outbox:
+            self.give_back(connection)
+
+    def _serve(self, connection: Connection) -> bool:
+        """Handle the waiting events; whether the connection can take more."""
+        while events := connection.events:
+            connection.events = []
+            for position, event in enumerate(events, 1):
+                if not self.handle(connection, event) or self._stopping:
+                    connection.events = events[position:] + connection.events
+                    return False
+        return not connection.session.closing
+
+    def _stay(self, connection: Connection) -> bool:
+        """Serve the requests that follow soon, one at a time.
+
+        Returns:
+            Whether several have arrived at once, and wait as events.
+        """
+        session = connection.session
+        only_request = session.only_request
+        read_soon = connection.stream.read_soon
+        handle = connection.served.handle
+        flush = connection.flush
+        work_waits = self._pool.work_waits
+        missing = 0
+        while not work_waits() and not self._stopping:
+            data = read_soon(missing)
+            if data is None:
+                return False
+            frame = only_request(data)
+            if frame is None:
+                connection.receive(data)
+                if connection.events:
+                    return True
+                if len(data) < _WORTH_STAYING:
+                    return False
+                missing = session.missing
+                continue
+            missing = 0
+            if frame.flags & FLAG_ONEWAY:
+                if not self._queue_oneway(connection, frame):
+                    return False
+                continue
+            handle(frame)
+            if not flush(wait=True) or session.closing:
+                return False
+        return False
