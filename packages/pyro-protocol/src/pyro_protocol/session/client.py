@@ -12,6 +12,7 @@ from ..errors import (
     LocalProtocolError,
     ProtocolError,
     RemoteProtocolError,
+    SecurityError,
     SerializeError,
 )
 from ..serializers import Serializer, serializers, serializers_by_id
@@ -27,6 +28,7 @@ from ..wire import (
     MessageType,
     encode_frame,
 )
+from ..wire.logged import LoggedDecoder, encode_logged_frame
 from .capabilities import (
     NATIVE,
     SUPPORTED_CAPABILITIES,
@@ -108,10 +110,12 @@ class ClientSession:
 
     __slots__ = (
         "_decoder",
+        "_encode",
         "_events",
         "_expected",
         "_offered",
         "_out",
+        "_serializer",
         "_settings",
         "_state",
         "capabilities",
@@ -129,13 +133,17 @@ class ClientSession:
         self._settings = settings
         self._offered = frozenset(capabilities)
         self._state = ClientState.OPEN if connected else ClientState.UNCONNECTED
-        self._decoder = Decoder(
+        decoder = LoggedDecoder if settings.log_wire else Decoder
+        self._encode = encode_logged_frame if settings.log_wire else encode_frame
+        self._decoder = decoder(
             settings.max_message_size,
             settings.max_annotations,
             _WHEN_OPEN if connected else _DURING_HANDSHAKE,
         )
         self._events: list[ClientEvent] = []
         self._out: list[Buffer] = []
+        # What the handshake is written with.
+        self._serializer: Serializer = serializers["serpent"]
         # Sequence numbers of the requests that have no answer yet.
         self._expected: set[int] = set()
         self.sequence = sequence
@@ -180,7 +188,7 @@ class ClientSession:
         if self._state is not ClientState.UNCONNECTED:
             raise LocalProtocolError("the conversation has begun already")
         payload = serializer.dumps({"handshake": handshake, "object": object_id})
-        self._out += encode_frame(
+        self._out += self._encode(
             _CONNECT,
             serializer.id,
             0,
@@ -191,6 +199,7 @@ class ClientSession:
             compress=self._settings.compress,
             max_size=self._settings.max_message_size,
         )
+        self._serializer = serializer
         self._state = ClientState.CONNECTING
 
     def send_call(
@@ -235,10 +244,25 @@ class ClientSession:
         correlation_id: bytes | None = None,
     ) -> int:
         """Send a request whose payload is serialized already; see `send_call`."""
+        self._out += self.request(
+            serializer_id, payload, flags, annotations, correlation_id
+        )
+        return self.sequence
+
+    def request(
+        self,
+        serializer_id: int,
+        payload: Buffer,
+        flags: int,
+        annotations: Annotations,
+        correlation_id: bytes | None,
+    ) -> list[Buffer]:
+        """Like `send_request`, but return the buffers to write; nothing is queued."""
         if self._state is not ClientState.OPEN:
             raise LocalProtocolError("the conversation is not open")
         sequence = (self.sequence + 1) & _SEQUENCE_MASK
-        self._out += encode_frame(
+        settings = self._settings
+        buffers = self._encode(
             _INVOKE,
             serializer_id,
             flags,
@@ -246,20 +270,20 @@ class ClientSession:
             payload,
             annotations,
             correlation_id,
-            compress=self._settings.compress,
-            max_size=self._settings.max_message_size,
+            compress=settings.compress,
+            max_size=settings.max_message_size,
         )
         self.sequence = sequence
         if not flags & FLAG_ONEWAY:
             self._expected.add(sequence)
-        return sequence
+        return buffers
 
     def send_ping(self) -> int:
         """Ask the server for a sign of life and return the sequence number."""
         if self._state is not ClientState.OPEN:
             raise LocalProtocolError("the conversation is not open")
         sequence = self.sequence = (self.sequence + 1) & _SEQUENCE_MASK
-        self._out += encode_frame(_PING, _MARSHAL_ID, 0, sequence, b"ping")
+        self._out += self._encode(_PING, _MARSHAL_ID, 0, sequence, b"ping")
         self._expected.add(sequence)
         return sequence
 
@@ -310,6 +334,9 @@ class ClientSession:
         except ProtocolError:
             self._state = ClientState.CLOSED
             raise
+        except SecurityError as error:
+            self._state = ClientState.CLOSED
+            raise RemoteProtocolError(f"invalid handshake: {error}") from error
 
     def receive_eof(self) -> None:
         """Take notice that the server has closed the connection.
@@ -341,7 +368,7 @@ class ClientSession:
             self._state = ClientState.CLOSED
             self._events.append(ConnectRefused(_refusal_text(frame)))
             return
-        self._events.append(_accepted(frame))
+        self._events.append(_accepted(frame, self._serializer))
         self.capabilities = agreed_capabilities(self._offered, frame.annotations)
         self._state = ClientState.OPEN
         self._decoder.accepted = _WHEN_OPEN
@@ -365,21 +392,30 @@ def _refusal_text(frame: Frame) -> str:
     return str(serializer.loads(frame.payload))
 
 
-def _accepted(frame: Frame) -> ConnectAccepted:
-    serializer = serializers_by_id.get(frame.serializer_id)
-    if serializer is None:
+def _accepted(frame: Frame, serializer: Serializer) -> ConnectAccepted:
+    if frame.serializer_id != serializer.id:
+        # Any other would let the server choose what its bytes are read with.
         raise SerializeError(
-            f"the server answered in an unknown serializer ({frame.serializer_id})"
+            f"the server answered with serializer id {frame.serializer_id}, "
+            f"the handshake was made with {serializer.id}"
         )
     value = serializer.loads(frame.payload)
-    try:
-        metadata = value["meta"]
-        return ConnectAccepted(
-            handshake=value["handshake"],
-            methods=frozenset(metadata["methods"]),
-            oneway=frozenset(metadata["oneway"]),
-            attributes=frozenset(metadata["attrs"]),
-            annotations=without_capabilities(frame.annotations),
-        )
-    except (KeyError, TypeError) as error:
-        raise RemoteProtocolError("the server's handshake is incomplete") from error
+    metadata = value.get("meta") if isinstance(value, dict) else None
+    if not isinstance(metadata, dict) or "handshake" not in value:
+        raise RemoteProtocolError("the server's handshake is incomplete")
+    return ConnectAccepted(
+        handshake=value["handshake"],
+        methods=_names(metadata, "methods"),
+        oneway=_names(metadata, "oneway"),
+        attributes=_names(metadata, "attrs"),
+        annotations=without_capabilities(frame.annotations),
+    )
+
+
+def _names(metadata: dict[str, Any], key: str) -> frozenset[str]:
+    names = metadata.get(key)
+    if not isinstance(names, list | tuple | set | frozenset) or not all(
+        isinstance(name, str) for name in names
+    ):
+        raise RemoteProtocolError(f"the server's handshake has no usable {key!r}")
+    return frozenset(names)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any, Final, NamedTuple
 
 from ..errors import RemoteProtocolError, SerializeError, show_remote_traceback
-from ..serializers import serializers_by_id
+from ..serializers import serializers, serializers_by_id
 from ..wire import FLAG_EXCEPTION, FLAG_STREAM, Frame
 
 __all__ = ["StreamReference", "read_reply"]
 
 _STREAM_ANNOTATION: Final = "STRM"
+_SERPENT_ID: Final = serializers["serpent"].id
 
 
 class StreamReference(NamedTuple):
@@ -39,7 +40,9 @@ def read_reply(frame: Frame, serializer_id: int) -> Any:
     flags = frame.flags
     serializer = serializers_by_id.get(frame.serializer_id)
     if serializer is None or (
-        frame.serializer_id != serializer_id and not flags & FLAG_EXCEPTION
+        frame.serializer_id != serializer_id
+        # A server that does not have ours tells of that in what every Pyro reads.
+        and not (flags & FLAG_EXCEPTION and frame.serializer_id == _SERPENT_ID)
     ):
         raise SerializeError(
             f"the server answered with serializer id {frame.serializer_id}, "
@@ -60,4 +63,9 @@ def read_reply(frame: Frame, serializer_id: int) -> Any:
             f"the server announced an exception and sent {type(error).__name__}"
         )
     show_remote_traceback(error)
-    raise error
+    try:
+        raise error
+    finally:
+        # The exception refers to this frame, and the frame must not refer back:
+        # the cycle would keep the callers' proxies until garbage collection.
+        del error

@@ -36,6 +36,7 @@ from ..wire import (
     MessageType,
     encode_frame,
 )
+from ..wire.logged import LoggedDecoder, encode_logged_frame
 from .capabilities import (
     NATIVE,
     SUPPORTED_CAPABILITIES,
@@ -60,6 +61,8 @@ _BLOB_ANNOTATION: Final = "BLBI"
 _SERPENT: Final = serializers["serpent"]
 _MARSHAL_ID: Final = serializers["marshal"].id
 _NATIVE_ID: Final = serializers["native"].id
+# What `Call` does with its arguments, without the call in between.
+_new_call = tuple.__new__
 _BEFORE: Final = frozenset({MessageType.CONNECT})
 _AFTER: Final = frozenset({MessageType.INVOKE, MessageType.PING})
 
@@ -120,6 +123,7 @@ class ServerSession:
 
     __slots__ = (
         "_decoder",
+        "_encode",
         "_events",
         "_offered",
         "_out",
@@ -141,7 +145,9 @@ class ServerSession:
         self._settings = settings
         self._offered = capabilities
         self._state = ServerState.OPEN if connected else ServerState.AWAITING_CONNECT
-        self._decoder = Decoder(
+        decoder = LoggedDecoder if settings.log_wire else Decoder
+        self._encode = encode_logged_frame if settings.log_wire else encode_frame
+        self._decoder = decoder(
             settings.max_message_size if connected else settings.handshake_message_size,
             settings.max_annotations,
             _AFTER if connected else _BEFORE,
@@ -299,6 +305,10 @@ class ServerSession:
         Raises:
             PyroError: the answer cannot be sent; refuse the client instead.
         """
+        if self._state is not ServerState.VALIDATING:
+            raise LocalProtocolError(
+                f"a client cannot be admitted when the state is {self._state.value!r}"
+            )
         frame = request.frame
         serializer = serializers_by_id[frame.serializer_id]
         payload = serializer.dumps({"handshake": handshake, "meta": dict(metadata)})
@@ -338,12 +348,14 @@ class ServerSession:
             payload = write_simple(reason)
         else:
             payload = serializers_by_id[frame.serializer_id].dumps(reason)
-        try:
-            self._queue(
-                _CONNECTFAIL, frame, payload, 0, annotations, frame.correlation_id
-            )
-        except ProtocolError as error:
-            log.warning("a refusal could not be sent: %s", error)
+        correlation = frame.correlation_id
+        for extra in (annotations, NO_ANNOTATIONS):
+            try:
+                self._queue(_CONNECTFAIL, frame, payload, 0, extra, correlation)
+            except ProtocolError as error:
+                log.warning("a refusal could not be sent: %s", error)
+            else:
+                break
         self._move(ServerState.CLOSING)
 
     def read_call(self, frame: Frame) -> Call:
@@ -360,7 +372,9 @@ class ServerSession:
         if flags & FLAG_KEEPSERIALIZED:
             return self._read_blob(frame, serializer)
         object_id, method, args, kwargs = serializer.loads_call(payload)
-        return Call(object_id, method, args, kwargs, bool(flags & FLAG_BATCH))
+        return _new_call(
+            Call, (object_id, method, args, kwargs, bool(flags & FLAG_BATCH))
+        )
 
     def _read_blob(self, frame: Frame, serializer: Serializer) -> Call:
         routing = frame.annotations.get(_BLOB_ANNOTATION)
@@ -403,7 +417,7 @@ class ServerSession:
         if type(value) is StreamStarted:
             self._send_stream(request, value, annotations, correlation_id)
             return
-        _kind, serializer_id, flags, sequence, *_rest = request
+        _kind, serializer_id, flags, sequence, _payload, _annotations, _id = request
         serializer = serializers_by_id[serializer_id]
         flags &= FLAG_BATCH
         payload = (
@@ -412,7 +426,7 @@ class ServerSession:
             else serializer.dumps(value)
         )
         settings = self._settings
-        self._out += encode_frame(
+        self._out += self._encode(
             _RESULT,
             serializer_id,
             flags,
@@ -462,25 +476,30 @@ class ServerSession:
         ):
             # The peer's own choice is of no use, and serpent is what every Pyro reads.
             serializer = _SERPENT
-        for attempt in (error, None):
+        for answer, extra in (
+            (error, annotations),
+            (error, NO_ANNOTATIONS),
+            (None, NO_ANNOTATIONS),
+        ):
             try:
-                payload = serializer.dumps(attempt or _substitute(error))
-                self._out += encode_frame(
+                payload = serializer.dumps(
+                    _substitute(error) if answer is None else answer
+                )
+                self._out += self._encode(
                     _RESULT,
                     serializer.id,
                     FLAG_EXCEPTION,
                     request.sequence,
                     payload,
-                    annotations,
+                    extra,
                     correlation_id or request.correlation_id,
                     compress=self._settings.compress,
                     max_size=self._settings.max_message_size,
                 )
-            except ProtocolError as failure:
+            except PyroError as failure:
                 log.warning(
                     "an exception of type %s could not be sent: %s", type(error), failure
                 )
-                annotations = NO_ANNOTATIONS
             else:
                 return
         self.error = "no answer could be sent"
@@ -501,7 +520,7 @@ class ServerSession:
         annotations: Annotations,
         correlation_id: bytes | None,
     ) -> None:
-        self._out += encode_frame(
+        self._out += self._encode(
             kind,
             request.serializer_id,
             flags,

@@ -150,7 +150,13 @@ class ServerConnection:
         try:
             try:
                 value = await result
-            except Exception as error:  # noqa: BLE001 - whatever a method raises is answered
+            except GeneratorExit:
+                raise
+            except BaseException as error:  # noqa: BLE001 - whatever a method raises is answered
+                if not self.client.established:
+                    # Most likely it was cancelled because its client has left.
+                    log.debug("%s left before its call was done", self.client)
+                    return
                 raise self._dispatcher.failure(self.client, call, error) from None
             value = self._dispatcher.conclude(self.client, call, value)
         except CallFailure as failure:

@@ -23,6 +23,7 @@ class SessionSettings:
         max_annotations: the most annotations of one message. 256: programs use a
             handful.
         compress: whether payloads are compressed when sent.
+        log_wire: whether messages are logged.
         accepted_serializers: the ids that requests may be made with. marshal is
             not among the defaults, because Python documents it as unsafe against
             hostile data.
@@ -32,6 +33,7 @@ class SessionSettings:
     handshake_message_size: int = 8192
     max_annotations: int = 256
     compress: bool = False
+    log_wire: bool = False
     accepted_serializers: frozenset[int] = frozenset(
         serializers[name].id for name in ("native", "serpent", "json", "msgpack")
     )
@@ -56,6 +58,7 @@ class SessionSettings:
             ),
             max_annotations=config.MAX_ANNOTATIONS,
             compress=config.COMPRESSION,
+            log_wire=config.LOGWIRE,
             accepted_serializers=frozenset(
                 serializers[name].id for name in config.SERIALIZERS_ACCEPTED
             ),

@@ -15,6 +15,8 @@ from .frame import (
     HEADER_SIZE,
     MAGIC,
     NO_ANNOTATIONS,
+    PLAIN_HEADER,
+    PREFIX,
     TAG,
     Annotations,
     Frame,
@@ -37,6 +39,7 @@ _VIEW_FROM: Final = 64 * 1024
 _SMALL_PIECE: Final = 4096
 
 _unpack = HEADER.unpack_from
+_unpack_plain = PLAIN_HEADER.unpack_from
 # What `Frame` does with its arguments, without the call in between.
 _new_frame = tuple.__new__
 
@@ -134,37 +137,24 @@ class Decoder:
         size = len(data) - HEADER_SIZE
         if size < 0 or self._start != len(self._data):
             return None
-        (
-            tag,
-            version,
-            kind,
-            serializer_id,
-            flags,
-            sequence,
-            payload_size,
-            chunks_size,
-            _correlation_id,
-            _reserved,
-            magic,
-        ) = _unpack(data)
+        prefix, kind, serializer_id, flags, sequence, payload_size, chunks_size, magic = (
+            _unpack_plain(data)
+        )
         if (
             payload_size != size
             or chunks_size
             or flags & _UNUSUAL
             or magic != MAGIC
-            or version != PROTOCOL_VERSION
-            or tag != TAG
+            or prefix != PREFIX
             or size > self.max_size
             or kind not in self.accepted
         ):
             return None
+        payload = data[HEADER_SIZE:]
         return _new_frame(
             Frame,
-            (
-                kind, serializer_id, flags, sequence, data[HEADER_SIZE:],
-                NO_ANNOTATIONS, None,
-            ),
-        )  # fmt: skip
+            (kind, serializer_id, flags, sequence, payload, NO_ANNOTATIONS, None),
+        )
 
     def next_frame(self) -> Frame | None:
         """Return the next complete frame, or None if more bytes are needed.
@@ -312,7 +302,9 @@ def _decode_annotations(chunks: memoryview, most: int) -> Annotations:
         name, length = CHUNK.unpack_from(chunks, position)
         position += CHUNK.size
         if length > size - position:
-            raise RemoteProtocolError("invalid annotations: chunk cut off")
+            raise RemoteProtocolError(
+                "annotation chunk length exceeds remaining data"
+            )
         count += 1
         if count > most:
             raise RemoteProtocolError(f"invalid annotations: more than {most} chunks")

@@ -45,6 +45,9 @@ MAGIC: Final = 0x4DC5
 HEADER: Final = struct.Struct("!4sHBBHHII16sHH")
 HEADER_SIZE: Final = HEADER.size
 CHUNK: Final = struct.Struct("!4sI")
+# The header as it usually is: tag and version in one, no correlation id.
+PREFIX: Final = TAG + PROTOCOL_VERSION.to_bytes(2, "big")
+PLAIN_HEADER: Final = struct.Struct("!6sBBHHII18xH")
 
 FLAG_EXCEPTION: Final = 0x01
 FLAG_COMPRESSED: Final = 0x02
@@ -66,6 +69,7 @@ _JOIN_BELOW: Final = 32 * 1024
 _UNLIMITED: Final = 0xFFFFFFFF
 
 _pack = HEADER.pack
+_pack_plain = PLAIN_HEADER.pack
 
 
 class MessageType(IntEnum):
@@ -135,6 +139,12 @@ def encode_frame(
         MessageTooLargeError: the message exceeds ``max_size``.
         LocalProtocolError: an annotation has an unusable id or value.
     """
+    size = len(payload)
+    plain = not (annotations or compress or correlation_id)
+    if plain and size < _JOIN_BELOW and size <= max_size:
+        # The usual case, and the only one that has to be quick.
+        head = _pack_plain(PREFIX, kind, serializer_id, flags, sequence, size, 0, MAGIC)
+        return [head + payload]
     if correlation_id is None:
         correlation_id = _NO_CORRELATION
     else:
