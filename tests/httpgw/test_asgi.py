@@ -1,0 +1,201 @@
+"""The gateway as an ASGI application."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pyro_httpgw import asgi_app
+from pyro_httpgw.asgi import AsgiApplication
+from pyro_httpgw.messages import LARGEST_BODY
+from support.web import NAME
+
+if TYPE_CHECKING:
+    from collections.abc import MutableMapping
+
+    from support.web import Site
+
+Event = dict[str, Any]
+
+
+def scope(path: str, **more: Any) -> Event:
+    return {
+        "type": "http",
+        "method": "GET",
+        "path": path,
+        "query_string": b"",
+        "headers": [],
+        **more,
+    }
+
+
+async def converse(
+    application: AsgiApplication, about: Event, *events: Event
+) -> list[Event]:
+    waiting = list(events) or [{"type": "http.request"}]
+    sent: list[Event] = []
+
+    async def receive() -> MutableMapping[str, Any]:
+        return waiting.pop(0)
+
+    async def send(event: MutableMapping[str, Any]) -> None:
+        sent.append(dict(event))
+
+    await application(about, receive, send)
+    return sent
+
+
+async def ask(
+    application: AsgiApplication, about: Event, *events: Event
+) -> tuple[int, dict[bytes, bytes], bytes]:
+    start, body = await converse(application, about, *events)
+    assert start["type"] == "http.response.start"
+    assert body["type"] == "http.response.body"
+    return start["status"], dict(start["headers"]), body["body"]
+
+
+def test_a_request_is_answered(site: Site) -> None:
+    async def scenario() -> None:
+        application = AsgiApplication(site.config)
+        about = scope(f"/pyro/{NAME}/heat", query_string=b"room=k%C3%BCche")
+        status, headers, body = await ask(application, about)
+        assert status == 200
+        assert json.loads(body) == {"room": "küche", "hours": 1}
+        assert headers[b"content-length"] == str(len(body)).encode()
+        await application.aclose()
+
+    asyncio.run(scenario())
+
+
+def test_header_fields_reach_the_gateway(site: Site) -> None:
+    async def scenario() -> None:
+        application = AsgiApplication(site.config)
+        application.gateway_key = b"secret"
+        path = f"/pyro/{NAME}/heat"
+        assert (await ask(application, scope(path)))[0] == 403
+        headers = [(b"x-pyro-gateway-key", b"secret")]
+        assert (await ask(application, scope(path, headers=headers)))[0] == 200
+        # Given twice it is neither of the two.
+        assert (await ask(application, scope(path, headers=headers * 2)))[0] == 403
+        await application.aclose()
+
+    asyncio.run(scenario())
+
+
+def test_a_body_in_pieces_reaches_the_gateway(site: Site) -> None:
+    async def scenario() -> None:
+        application = AsgiApplication(site.config)
+        about = scope(
+            f"/pyro/{NAME}/heat",
+            method="POST",
+            headers=[(b"content-type", b"application/json")],
+        )
+        _status, _headers, body = await ask(
+            application,
+            about,
+            {"type": "http.request", "body": b'{"room": ', "more_body": True},
+            {"type": "http.request", "body": b'"kitchen"}', "more_body": False},
+        )
+        assert json.loads(body)["room"] == "kitchen"
+        await application.aclose()
+
+    asyncio.run(scenario())
+
+
+def test_the_rest_of_a_body_that_is_too_large_is_not_read(site: Site) -> None:
+    async def scenario() -> None:
+        application = AsgiApplication(site.config)
+        status, _headers, _body = await ask(
+            application,
+            scope(f"/pyro/{NAME}/heat", method="POST"),
+            {"type": "http.request", "body": bytes(LARGEST_BODY), "more_body": True},
+            {"type": "http.request", "body": b"x", "more_body": True},
+        )
+        assert status == 413
+        await application.aclose()
+
+    asyncio.run(scenario())
+
+
+def test_a_request_that_breaks_off_is_not_carried_out(site: Site) -> None:
+    async def scenario() -> None:
+        application = AsgiApplication(site.config)
+        sent = await converse(
+            application,
+            scope(f"/pyro/{NAME}/heat_now", method="POST"),
+            {"type": "http.request", "body": b"room=", "more_body": True},
+            {"type": "http.disconnect"},
+        )
+        assert sent == []
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("path", "mount"),
+    [
+        ("/lab/pyro/http.thermostat/target", "/lab"),
+        ("/pyro/http.thermostat/target", "/lab"),
+    ],
+)
+def test_it_can_be_mounted_below_a_path(site: Site, path: str, mount: str) -> None:
+    async def scenario() -> None:
+        application = AsgiApplication(site.config)
+        about = scope(path, root_path=mount)
+        assert (await ask(application, about))[2] == b"20.5"
+        about = scope(f"{mount}/", root_path=mount)
+        _status, headers, _body = await ask(application, about)
+        assert headers[b"location"] == b"/lab/pyro/"
+        await application.aclose()
+
+    asyncio.run(scenario())
+
+
+def test_the_answer_to_head_has_no_body(site: Site) -> None:
+    async def scenario() -> None:
+        application = AsgiApplication(site.config)
+        about = scope("/pyro/", method="HEAD")
+        status, _headers, body = await ask(application, about)
+        assert (status, body) == (405, b"")
+
+    asyncio.run(scenario())
+
+
+def test_connections_end_with_the_server(site: Site) -> None:
+    async def scenario() -> None:
+        application = AsgiApplication(site.config)
+        await ask(application, scope(f"/pyro/{NAME}/target"))
+        sent = await converse(
+            application,
+            {"type": "lifespan"},
+            {"type": "lifespan.startup"},
+            {"type": "lifespan.shutdown"},
+        )
+        assert [event["type"] for event in sent] == [
+            "lifespan.startup.complete",
+            "lifespan.shutdown.complete",
+        ]
+        assert not application._gateways
+
+    asyncio.run(scenario())
+    site.daemon.wait_for_client_gone()
+
+
+def test_each_event_loop_has_connections_of_its_own(site: Site) -> None:
+    application = AsgiApplication(site.config)
+
+    async def scenario() -> None:
+        assert (await ask(application, scope(f"/pyro/{NAME}/target")))[2] == b"20.5"
+        assert len(application._gateways) == 1
+        await application._running().aclose()
+
+    asyncio.run(scenario())
+    asyncio.run(scenario())
+
+
+def test_other_kinds_of_connections_are_refused() -> None:
+    with pytest.raises(ValueError, match="websocket"):
+        asyncio.run(converse(asgi_app, {"type": "websocket"}))
