@@ -1,0 +1,174 @@
+"""What every serializer offers, and the error that each of its failures becomes."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from ..errors import SecurityError, SerializeError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+__all__ = ["Buffer", "Call", "Serializer", "check_call", "type_name"]
+
+Buffer = bytes | bytearray | memoryview
+"""What serializers read: bytes, or anything that shows them without a copy."""
+
+Call = tuple[str, str, "Sequence[Any]", "dict[str, Any] | None"]
+"""A decoded call: object id, method name, positional and keyword arguments."""
+
+
+class Serializer(ABC):
+    """Turns values into bytes and back; one object serves all threads.
+
+    A subclass writes ``_encode`` and ``_decode``, and where its calls have a form
+    of their own ``_encode_call`` and ``_decode_call`` too. They may raise what
+    they like: it reaches the caller as SerializeError, with the cause.
+
+    Attributes:
+        name: what the configuration calls it.
+        id: the number in the message header.
+    """
+
+    name: ClassVar[str]
+    id: ClassVar[int]
+
+    def dumps(self, value: object) -> bytes:
+        """Return ``value`` as bytes.
+
+        Raises:
+            SerializeError: the value holds something that cannot travel.
+        """
+        try:
+            return self._encode(value)
+        except (SerializeError, SecurityError, MemoryError):
+            raise
+        except Exception as error:
+            raise self._encode_error(value, error) from error
+
+    def dumps_call(
+        self,
+        object_id: str,
+        method: str,
+        args: Sequence[object],
+        kwargs: Mapping[str, object] | None,
+    ) -> bytes:
+        """Return a call as bytes.
+
+        ``kwargs`` is None where the protocol wants no keyword part: attribute
+        access and batches.
+
+        Raises:
+            SerializeError: an argument holds something that cannot travel.
+        """
+        try:
+            return self._encode_call(object_id, method, args, kwargs)
+        except (SerializeError, SecurityError, MemoryError):
+            raise
+        except Exception as error:
+            raise self._encode_error((*args, kwargs), error) from error
+
+    def loads(self, data: Buffer) -> Any:
+        """Return the value that ``data`` holds.
+
+        Raises:
+            SerializeError: the bytes are malformed, nested too deeply, or name a
+                class that is not known here.
+            SecurityError: they name a class that is never built.
+        """
+        try:
+            return self._decode(data)
+        except (SerializeError, SecurityError, MemoryError):
+            raise
+        except Exception as error:
+            raise self._decode_error(error) from error
+
+    def loads_call(self, data: Buffer) -> Call:
+        """Return the call that ``data`` holds, its shape checked.
+
+        Raises:
+            SerializeError: as `loads`, or the value is not a call.
+            SecurityError: as `loads`.
+        """
+        try:
+            return check_call(self._decode_call(data))
+        except (SerializeError, SecurityError, MemoryError):
+            raise
+        except Exception as error:
+            raise self._decode_error(error) from error
+
+    @abstractmethod
+    def _encode(self, value: object) -> bytes: ...
+
+    @abstractmethod
+    def _decode(self, data: Buffer) -> Any: ...
+
+    def _encode_call(
+        self,
+        object_id: str,
+        method: str,
+        args: Sequence[object],
+        kwargs: Mapping[str, object] | None,
+    ) -> bytes:
+        return self._encode((object_id, method, args, kwargs))
+
+    def _decode_call(self, data: Buffer) -> Any:
+        return self._decode(data)
+
+    def _encode_error(self, value: object, error: Exception) -> SerializeError:
+        return SerializeError(
+            f"cannot serialize {type_name(type(value))} with {self.name};"
+            f" {_describe(error)}"
+        )
+
+    def _decode_error(self, error: Exception) -> SerializeError:
+        return SerializeError(f"malformed {self.name} data; {_describe(error)}")
+
+
+_SEQUENCES: Final = frozenset({list, tuple})
+_NAMES: Final = frozenset({str})
+_CALL_PARTS: Final = 4
+
+
+def check_call(call: Any) -> Call:
+    """Return the parts of ``call`` if it has the shape of a call.
+
+    Raises:
+        SerializeError: it does not.
+    """
+    # Every call passes here, so what is right is told by one condition.
+    if type(call) in _SEQUENCES and len(call) == _CALL_PARTS:
+        object_id, method, args, kwargs = call
+        if (
+            type(object_id) is str
+            and type(method) is str
+            and type(args) in _SEQUENCES
+            and (
+                kwargs is None
+                or (
+                    type(kwargs) is dict
+                    and (not kwargs or _NAMES.issuperset(map(type, kwargs)))
+                )
+            )
+        ):
+            return object_id, method, args, kwargs
+    raise SerializeError(
+        "malformed call; it must be a sequence of object id, method name, arguments,"
+        " and keyword arguments or None"
+    )
+
+
+def type_name(kind: type) -> str:
+    """Return the name of a class as people write it: ``module.Class``."""
+    if kind.__module__ == "builtins":
+        return kind.__qualname__
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
+def _describe(error: Exception) -> str:
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply, or contains itself"
+    # An error may quote the whole input.
+    text = str(error)[:200]
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

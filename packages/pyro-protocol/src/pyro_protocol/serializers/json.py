@@ -1,0 +1,73 @@
+"""The json serializer: the standard library's JSON, with the names Pyro5 gives a call.
+
+Tuples and sets arrive as lists, keys of dictionaries as text, dates, UUIDs and
+Decimals as text, timedeltas as seconds. Bytes do not travel.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+from ..errors import SerializeError
+from .classes import CLASS_KEY, Forms, recreate, simplify
+from .codec import Buffer, Serializer
+from .forms import TEXT_FORMS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+__all__ = ["JsonSerializer"]
+
+_FORMS: Final[Forms] = {**TEXT_FORMS, frozenset: list, set: list}
+
+
+def _default(obj: object) -> object:
+    return simplify(obj, JsonSerializer.name, _FORMS)
+
+
+class JsonSerializer(Serializer):
+    """JSON text in UTF-8, for peers in any language."""
+
+    name = "json"
+    id = 3
+
+    _encoder: Final = json.JSONEncoder(ensure_ascii=False, default=_default)
+    _decoder: Final = json.JSONDecoder()
+
+    def _encode(self, value: object) -> bytes:
+        return self._encoder.encode(value).encode("utf-8")
+
+    def _encode_call(
+        self,
+        object_id: str,
+        method: str,
+        args: Sequence[object],
+        kwargs: Mapping[str, object] | None,
+    ) -> bytes:
+        call = {"object": object_id, "method": method, "params": args, "kwargs": kwargs}
+        return self._encode(call)
+
+    def _decode(self, data: Buffer) -> Any:
+        value, has_classes = self._parse(data)
+        return recreate(value) if has_classes else value
+
+    def _decode_call(self, data: Buffer) -> Any:
+        call, has_classes = self._parse(data)
+        try:
+            object_id, method = call["object"], call["method"]
+            args, kwargs = call["params"], call["kwargs"]
+        except (KeyError, TypeError) as error:
+            raise SerializeError(
+                "malformed json call; it must be an object with the keys"
+                " object, method, params and kwargs"
+            ) from error
+        if has_classes:
+            args, kwargs = recreate(args), recreate(kwargs)
+        return object_id, method, args, kwargs
+
+    def _parse(self, data: Buffer) -> tuple[Any, bool]:
+        """Return the plain value, and whether it may hold class dictionaries."""
+        text = str(data, "utf-8")
+        # The name of the key can also be written with escapes.
+        return self._decoder.decode(text), CLASS_KEY in text or "\\u" in text

@@ -1,0 +1,66 @@
+"""The marshal serializer: Python's own binary format for plain values.
+
+Python documents its reader as unsafe for data from a peer that is not trusted, so
+nothing but the settings of a program should lead here; what has to be read
+without being asked for goes through `marshal_reader`.
+
+Objects anywhere in a value travel as class dictionaries; UUIDs as text, arrays as
+lists. Subclasses of plain types arrive as the plain type.
+"""
+
+from __future__ import annotations
+
+import marshal
+import sys
+from typing import TYPE_CHECKING, Any, Final
+
+from .classes import CLASS_KEY, recreate
+from .codec import Buffer, Serializer
+from .forms import BASE_FORMS, COMMON_FORMS, Simplifier
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+__all__ = ["MarshalSerializer"]
+
+_VERSION: Final = 4
+"""What Python 3.4 to 3.13 write; later ones read it as well."""
+
+_LEAVES: Final = frozenset(
+    {type(None), bool, int, float, complex, str, bytes, bytearray}
+)
+
+
+class MarshalSerializer(Serializer):
+    """The marshal format; only for peers that are trusted."""
+
+    name = "marshal"
+    id = 2
+
+    _simplify: Final = Simplifier(name, _LEAVES, {**BASE_FORMS, **COMMON_FORMS})
+
+    def _encode(self, value: object) -> bytes:
+        return marshal.dumps(self._simplify(value), _VERSION)
+
+    def _encode_call(
+        self,
+        object_id: str,
+        method: str,
+        args: Sequence[object],
+        kwargs: Mapping[str, object] | None,
+    ) -> bytes:
+        call = self._simplify.call(object_id, method, args, kwargs)
+        return marshal.dumps(call, _VERSION)
+
+    def _decode(self, data: Buffer) -> Any:
+        if sys.version_info >= (3, 13):
+            value = marshal.loads(data, allow_code=False)  # noqa: S302 - opted in
+        else:
+            value = marshal.loads(data)  # noqa: S302 - opted in
+        # The format can express values that share parts, or contain themselves.
+        return recreate(value, done={}) if _has_classes(data) else value
+
+
+def _has_classes(data: Buffer) -> bool:
+    # Names are always written out in this format.
+    return CLASS_KEY.encode("ascii") in bytes(data)

@@ -1,0 +1,199 @@
+"""The fixed table of class names on the wire, and the objects they stand for.
+
+Whatever the classes are called here, on the wire they have the names of Pyro5.
+Builders check every field of the state they get.
+
+References are made and found by a layer above this one; it says how with
+`set_reference_hooks`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import Any, Final
+
+from ..errors import PyroError, SerializeError
+from ..uri import URI
+from .exceptions import ExceptionWrapper, exception_to_dict
+
+__all__ = [
+    "CLASS_KEY",
+    "SERPENT_CLASSES",
+    "WIRE_CLASSES",
+    "Inner",
+    "ReferenceState",
+    "set_reference_hooks",
+    "wire_form",
+]
+
+CLASS_KEY: Final = "__class__"
+
+Inner = Callable[[Any], Any]
+"""Turns the class dictionaries inside a value into objects."""
+
+Builder = Callable[[dict[Any, Any], Inner], object]
+
+ReferenceState = tuple[
+    str, Collection[str], Collection[str], Collection[str], object, str | None
+]
+"""A reference to an object: URI text; names of oneway methods, methods and
+attributes; handshake value; serializer name or None."""
+
+_URI_CLASS: Final = "Pyro5.core.URI"
+_URI_FIELDS: Final = 5
+_REFERENCE_CLASS: Final = "Pyro5.client.Proxy"
+# Pyro5 sends six fields; Pyrolite, for Java and .NET, adds one without a meaning here.
+_REFERENCE_FIELDS: Final = 6
+_PYROLITE_REFERENCE_FIELDS: Final = 7
+_WRAPPER_CLASS: Final = "Pyro5.core._ExceptionWrapper"
+
+
+def _no_reference(obj: object) -> ReferenceState | None:  # noqa: ARG001 - a hook
+    return None
+
+
+def _no_factory(state: ReferenceState) -> object:
+    raise SerializeError(
+        f"received a reference to {state[0]}, but nothing here makes proxies;"
+        " import pyro_protocol.references"
+    )
+
+
+_encode_reference: Callable[[object], ReferenceState | None] = _no_reference
+_decode_reference: Callable[[ReferenceState], object] = _no_factory
+
+
+def set_reference_hooks(
+    *,
+    encode: Callable[[object], ReferenceState | None],
+    decode: Callable[[ReferenceState], object],
+) -> None:
+    """Say how references are found and made; the references layer calls this once.
+
+    Args:
+        encode: returns the state of the reference as which an object travels, or
+            None if it is an ordinary object.
+        decode: returns the proxy for a state, whose fields have been checked.
+    """
+    global _encode_reference, _decode_reference  # noqa: PLW0603 - one per process
+    _encode_reference = encode
+    _decode_reference = decode
+
+
+def wire_form(obj: object, serializer: str) -> dict[str, Any] | None:
+    """Return the dictionary for an object of the table, None for any other.
+
+    Exceptions, registered objects and proxies are in the table, too.
+    """
+    if isinstance(obj, URI):
+        return {CLASS_KEY: _URI_CLASS, "state": _uri_state(obj, serializer)}
+    if isinstance(obj, BaseException):
+        return exception_to_dict(obj, native=serializer == "native")
+    if isinstance(obj, ExceptionWrapper):
+        return {CLASS_KEY: _WRAPPER_CLASS, "exception": obj.exception}
+    state = _encode_reference(obj)
+    if state is None:
+        return None
+    uri, oneway, methods, attributes, handshake, name = state
+    # Sorted, so that equal references have equal bytes.
+    names = (tuple(sorted(one)) for one in (oneway, methods, attributes))
+    return {CLASS_KEY: _REFERENCE_CLASS, "state": (uri, *names, handshake, name)}
+
+
+def _uri_state(uri: URI, serializer: str) -> tuple[object, ...]:
+    protocol, tags, *location = uri.state
+    if isinstance(tags, str):
+        return uri.state
+    # Pyro5 compares tags as a set wherever the format has one.
+    has_sets = serializer in {"serpent", "marshal"}
+    return protocol, set(tags) if has_sets else sorted(tags), *location
+
+
+def _build_uri(data: dict[Any, Any], inner: Inner) -> URI:  # noqa: ARG001 - a builder
+    state = data.get("state")
+    if not isinstance(state, list | tuple) or len(state) != _URI_FIELDS:
+        raise SerializeError("malformed URI; its state must be a sequence of 5 values")
+    protocol, name, sockname, host, port = state
+    if not (
+        isinstance(protocol, str)
+        and isinstance(sockname, str | None)
+        and isinstance(host, str | None)
+        and (port is None or type(port) is int)
+    ):
+        raise SerializeError("malformed URI; a value of its state is of a wrong type")
+    if not isinstance(name, str):
+        name = _names(name, "URI")
+    try:
+        return URI.from_state(protocol, name, sockname, host, port)
+    except PyroError as error:
+        raise SerializeError(f"malformed URI; {str(error)[:200]}") from error
+
+
+def _build_reference(data: dict[Any, Any], inner: Inner) -> object:
+    state = data.get("state")
+    if not isinstance(state, list | tuple) or len(state) not in {
+        _REFERENCE_FIELDS,
+        _PYROLITE_REFERENCE_FIELDS,
+    }:
+        raise SerializeError("malformed reference; its state must be 6 or 7 values")
+    uri, oneway, methods, attributes, handshake, name = state[:_REFERENCE_FIELDS]
+    if not isinstance(uri, str) or not isinstance(name, str | None):
+        raise SerializeError("malformed reference; URI and serializer must be text")
+    try:
+        URI(uri)
+    except PyroError as error:
+        raise SerializeError(f"malformed reference; {str(error)[:200]}") from error
+    return _decode_reference(
+        (
+            uri,
+            _names(oneway, "reference"),
+            _names(methods, "reference"),
+            _names(attributes, "reference"),
+            inner(handshake),
+            name,
+        )
+    )
+
+
+def _names(value: object, what: str) -> frozenset[str]:
+    if not isinstance(value, list | tuple | set | frozenset) or not all(
+        isinstance(name, str) for name in value
+    ):
+        raise SerializeError(f"malformed {what}; its names must be text")
+    return frozenset(value)
+
+
+def _build_wrapper(data: dict[Any, Any], inner: Inner) -> ExceptionWrapper:
+    error = inner(data.get("exception"))
+    if not isinstance(error, Exception):
+        raise SerializeError("malformed exception wrapper; it holds no exception")
+    return ExceptionWrapper(error)
+
+
+WIRE_CLASSES: Final[dict[str, Builder]] = {
+    _REFERENCE_CLASS: _build_reference,
+    _WRAPPER_CLASS: _build_wrapper,
+    _URI_CLASS: _build_uri,
+}
+"""What may be built, besides exceptions, without a registered converter. Pyro5 also
+sends Daemons and serializers; those are never built."""
+
+
+def _build_float(data: dict[Any, Any], inner: Inner) -> float:  # noqa: ARG001 - a builder
+    return float(data["value"])
+
+
+def _build_complex(data: dict[Any, Any], inner: Inner) -> complex:
+    return complex(inner(data["real"]), inner(data["imag"]))
+
+
+def _build_ordered(data: dict[Any, Any], inner: Inner) -> dict[Any, Any]:
+    return dict(inner(data["items"]))
+
+
+SERPENT_CLASSES: Final[dict[str, Builder]] = {
+    "collections.OrderedDict": _build_ordered,
+    "complex": _build_complex,
+    "float": _build_float,
+}
+"""What the serpent library writes for values that a Python literal cannot express."""
