@@ -1,0 +1,130 @@
+"""Removing the names of servers that are gone."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from typing import TYPE_CHECKING, Final
+
+from pyro_protocol import DAEMON_NAME, NAMESERVER_NAME, URI
+from pyro_protocol.errors import PyroError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .storages import Registration, Storage
+
+__all__ = ["SHORTEST_PERIOD", "AutoCleaner"]
+
+_log = logging.getLogger("pyro.naming")
+
+SHORTEST_PERIOD: Final = 3.0
+"""How many seconds there are between two rounds at least."""
+
+# A server that restarts, or a network that hiccups, is back within this time.
+GRACE_SECONDS: Final = 20.0
+DEFAULT_TIMEOUT_SECONDS: Final = 5.0
+# Enough for many unreachable names, each of which takes the whole timeout, and few
+# enough to leave the process file descriptors.
+_MOST_AT_ONCE: Final = 50
+
+
+class AutoCleaner:
+    """Removes names whose server cannot be connected to for some time.
+
+    A ``PYRONAME`` or ``PYROMETA`` URI says nothing about a server, so those stay.
+
+    Args:
+        storage: the registrations.
+        period: how many seconds there are between two rounds.
+        timeout: how many seconds a server has to accept a connection; 0 means 5.
+        clock: what the time is read from.
+
+    Raises:
+        ValueError: the period is too short.
+    """
+
+    def __init__(
+        self,
+        storage: Storage,
+        period: float,
+        timeout: float = 0.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        if period < SHORTEST_PERIOD:
+            raise ValueError(
+                f"NS_AUTOCLEAN must be 0 or at least {SHORTEST_PERIOD:g} seconds, "
+                f"not {period:g}"
+            )
+        self._storage = storage
+        self._period = period
+        self._timeout = timeout or DEFAULT_TIMEOUT_SECONDS
+        self._clock = clock
+        # Since when a registration has been out of reach.
+        self._unreachable: dict[tuple[str, str], float] = {}
+        self._room = asyncio.Semaphore(_MOST_AT_ONCE)
+
+    async def run(self) -> None:
+        """Go round until cancelled."""
+        while True:
+            await asyncio.sleep(self._period)
+            try:
+                await self.sweep()
+            except Exception:  # noqa: BLE001 - one bad round must not end all
+                _log.exception("cleaning up names failed")
+
+    async def sweep(self) -> None:
+        """Go round once: note who is out of reach, remove who has been for long."""
+        checks = [
+            (name, registration.uri, _address(registration))
+            for name, registration in self._storage.find().items()
+            if name not in (NAMESERVER_NAME, DAEMON_NAME)
+        ]
+        checks = [one for one in checks if one[2] is not None]
+        found = await asyncio.gather(*(self._reachable(uri) for _, _, uri in checks))
+        now = self._clock()
+        before, self._unreachable = self._unreachable, {}
+        for (name, uri_text, _), reachable in zip(checks, found, strict=True):
+            if reachable:
+                continue
+            since = before.get((name, uri_text), now)
+            if now - since < GRACE_SECONDS:
+                self._unreachable[name, uri_text] = since
+            else:
+                self._remove(name, uri_text)
+
+    def _remove(self, name: str, uri_text: str) -> None:
+        # It may have been registered anew while we tried the old place.
+        current = self._storage.get(name)
+        if current is not None and current.uri == uri_text:
+            self._storage.remove([name])
+            _log.warning("removed %s: nobody answers at %s", name, uri_text)
+
+    async def _reachable(self, uri: URI | None) -> bool:
+        if uri is None:
+            return True
+        async with self._room:
+            try:
+                async with asyncio.timeout(self._timeout):
+                    if uri.sockname is not None:
+                        opened = asyncio.open_unix_connection(uri.sockname)
+                    else:
+                        opened = asyncio.open_connection(uri.host, uri.port)
+                    _reader, writer = await opened
+            except (OSError, UnicodeError):
+                return False
+            writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
+            return True
+
+
+def _address(registration: Registration) -> URI | None:
+    """Return the URI of a registration if it names a place."""
+    try:
+        uri = URI(registration.uri)
+    except PyroError:
+        return None
+    return uri if uri.protocol == "PYRO" else None

@@ -1,0 +1,3 @@
+"""What tests of several parts share."""
+
+from __future__ import annotations
