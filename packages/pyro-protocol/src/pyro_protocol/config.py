@@ -19,6 +19,8 @@ PROTOCOL_VERSION: Final = 502
 """The version in every message header, shared with Pyro5 (spec: wire, section 2)."""
 
 _ENVIRONMENT_PREFIX: Final = "PYRO_"
+# Read by pyro-httpgw alone, and no setting: a dump of the settings must not show it.
+_KEY_VARIABLE: Final = "PYRO_HTTPGATEWAY_KEY"
 _TRUE: Final = frozenset({"1", "on", "yes", "true"})
 _FALSE: Final = frozenset({"0", "off", "no", "false"})
 
@@ -158,6 +160,8 @@ class Configuration:
     def _apply(self, environment: Mapping[str, str]) -> None:
         for variable, text in environment.items():
             if not variable.startswith(_ENVIRONMENT_PREFIX):
+                continue
+            if variable == _KEY_VARIABLE:
                 continue
             item = variable.removeprefix(_ENVIRONMENT_PREFIX)
             if item not in _DEFAULTS:

@@ -71,6 +71,23 @@ def _state() -> CallState:
     return state
 
 
+def _changing() -> CallState:
+    """Return a state that may be changed without another task noticing.
+
+    A task begins with the state of the one that started it. That of a request is
+    shared on purpose: the host, which sends the answer, has to see the changes.
+    """
+    state = call_state.get()
+    if state is None or state.client is None:
+        before = state
+        state = CallState()
+        if before is not None:
+            for name in CallState.__slots__:
+                setattr(state, name, getattr(before, name))
+        call_state.set(state)
+    return state
+
+
 class CallContext:
     """The documented view of the call in hand; use it through ``current_context``.
 
@@ -89,7 +106,7 @@ class CallContext:
 
     @client.setter
     def client(self, value: Any) -> None:
-        _state().client = value
+        _changing().client = value
 
     @property
     def client_sock_addr(self) -> Any:
@@ -104,7 +121,7 @@ class CallContext:
 
     @seq.setter
     def seq(self, value: int) -> None:
-        _state().sequence = value
+        _changing().sequence = value
 
     @property
     def msg_flags(self) -> int:
@@ -114,7 +131,7 @@ class CallContext:
 
     @msg_flags.setter
     def msg_flags(self, value: int) -> None:
-        _state().message_flags = value
+        _changing().message_flags = value
 
     @property
     def serializer_id(self) -> int:
@@ -124,7 +141,7 @@ class CallContext:
 
     @serializer_id.setter
     def serializer_id(self, value: int) -> None:
-        _state().serializer_id = value
+        _changing().serializer_id = value
 
     @property
     def annotations(self) -> Mapping[str, Any]:
@@ -143,7 +160,7 @@ class CallContext:
 
     @annotations.setter
     def annotations(self, value: Mapping[str, Any]) -> None:
-        _state().own_annotations = dict(value)
+        _changing().own_annotations = dict(value)
 
     @property
     def response_annotations(self) -> Annotations:
@@ -155,7 +172,7 @@ class CallContext:
 
     @response_annotations.setter
     def response_annotations(self, value: Mapping[str, Any]) -> None:
-        _state().response_annotations = dict(value)
+        _changing().response_annotations = dict(value)
 
     @property
     def correlation_id(self) -> uuid.UUID | None:
@@ -175,7 +192,7 @@ class CallContext:
 
     @correlation_id.setter
     def correlation_id(self, value: uuid.UUID | None) -> None:
-        _state().correlation = None if value is None else value.bytes
+        _changing().correlation = None if value is None else value.bytes
 
     def track_resource(self, resource: Any) -> None:
         """Have ``resource.close()`` called when the client's connection ends.

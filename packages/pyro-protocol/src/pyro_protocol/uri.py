@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import builtins
 import re
-from typing import Final, Literal
+from typing import Final, Literal, cast
 
 from .config import config
 from .errors import PyroError
@@ -16,7 +17,9 @@ _SHAPE: Final = re.compile(
     r"(?P<protocol>PYRO|PYRONAME|PYROMETA):(?P<object>\S+?)(?:@(?P<location>.+))?",
     re.IGNORECASE | re.DOTALL,
 )
-_IPV6: Final = re.compile(r"\[(?P<host>[0-9a-fA-F:.%\w]+)\](?::(?P<port>.*))?", re.ASCII)
+_IPV6: Final = re.compile(
+    r"\[(?P<host>(?=[^\]]*:)[0-9a-fA-F:.]+(?:%[\w.~-]+)?)\](?::(?P<port>.*))?", re.ASCII
+)
 _UNIX_PREFIX: Final = "./u:"
 _HIGHEST_PORT: Final = 65535
 
@@ -50,6 +53,7 @@ class URI:
     sockname: str | None
     host: str | None
     port: int | None
+    _hash: int
 
     def __init__(self, uri: str | URI, *, default_port: int | None = None) -> None:
         if isinstance(uri, URI):
@@ -60,7 +64,7 @@ class URI:
         shape = _SHAPE.fullmatch(uri)
         if shape is None:
             raise PyroError(f"invalid uri: {uri!r}")
-        protocol: Protocol = shape["protocol"].upper()
+        protocol = cast("Protocol", shape["protocol"].upper())
         name: str | frozenset[str] = shape["object"]
         if protocol == "PYROMETA":
             tags = shape["object"].split(",")
@@ -112,10 +116,15 @@ class URI:
         Raises:
             PyroError: the fields do not form a valid URI.
         """
-        if not isinstance(name, str):
-            name = ",".join(sorted(str(tag) for tag in name))
+        text = name if isinstance(name, str) else ",".join(sorted(map(str, name)))
         location = _location_text(sockname, host, port)
-        return cls(f"{protocol}:{name}@{location}" if location else f"{protocol}:{name}")
+        uri = cls(f"{protocol}:{text}@{location}" if location else f"{protocol}:{text}")
+        if isinstance(name, str) and uri.protocol == "PYROMETA":
+            name = frozenset(name.split(","))
+        # A name with an @, say, would silently become another URI.
+        if (uri.object, uri.sockname, uri.host) != (name, sockname, host):
+            raise PyroError(f"invalid uri, its fields are not those of: {str(uri)!r}")
+        return uri
 
     @property
     def state(
@@ -147,7 +156,7 @@ class URI:
     def __repr__(self) -> str:
         return f"<{type(self).__module__}.URI at 0x{id(self):x}; {self}>"
 
-    def __eq__(self, other: object) -> bool:
+    def __eq__(self, other: builtins.object) -> bool:
         if not isinstance(other, URI):
             return NotImplemented
         return self.state == other.state
@@ -155,7 +164,7 @@ class URI:
     def __hash__(self) -> int:
         return self._hash
 
-    def __setattr__(self, name: str, value: object) -> None:
+    def __setattr__(self, name: str, value: builtins.object) -> None:
         raise AttributeError(f"a URI does not change; make a new one to set {name!r}")
 
     def __delattr__(self, name: str) -> None:
@@ -164,10 +173,10 @@ class URI:
     def __copy__(self) -> URI:
         return self
 
-    def __deepcopy__(self, memo: object) -> URI:
+    def __deepcopy__(self, memo: builtins.object) -> URI:
         return self
 
-    def __reduce__(self) -> tuple[object, ...]:
+    def __reduce__(self) -> tuple[builtins.object, ...]:
         return type(self).from_state, self.state
 
 

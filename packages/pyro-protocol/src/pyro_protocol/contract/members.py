@@ -124,6 +124,7 @@ def _find_members(clazz: type) -> Members:
             method = _method(name, member)
             if method is not None:
                 methods[name] = method
+    mode: InstanceMode
     mode, creator = getattr(clazz, "_pyroInstancing", ("session", None))
     return Members(methods, attributes, mode, creator)
 

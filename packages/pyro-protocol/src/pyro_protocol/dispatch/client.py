@@ -17,6 +17,7 @@ class ClientConnection:
     Attributes:
         peer_address: the address of the peer as the socket gave it, or None.
         sock: the socket, or None if there is none.
+        tls: what knows the peer's certificate, where the socket does not.
         session_instances: the instances made for this connection, by class.
         tracked_resources: what is closed when the connection ends.
         stream_count: how many streams of this client are open.
@@ -30,12 +31,16 @@ class ClientConnection:
         "session_instances",
         "sock",
         "stream_count",
+        "tls",
         "tracked_resources",
     )
 
-    def __init__(self, peer_address: Any = None, sock: Any = None) -> None:
+    def __init__(
+        self, peer_address: Any = None, sock: Any = None, *, tls: Any = None
+    ) -> None:
         self.peer_address = peer_address
         self.sock = sock
+        self.tls = sock if tls is None else tls
         self.session_instances: dict[object, Any] = {}
         self.tracked_resources: weakref.WeakSet[Any] = weakref.WeakSet()
         self.stream_count = 0
@@ -43,7 +48,7 @@ class ClientConnection:
 
     def getpeercert(self) -> Any:
         """Return the peer's TLS certificate as the ssl module gives it, or None."""
-        ask = getattr(self.sock, "getpeercert", None)
+        ask = getattr(self.tls, "getpeercert", None)
         return None if ask is None else ask()
 
     def release(self) -> None:

@@ -95,6 +95,7 @@ class Dispatcher:
             CallFailure: the call failed; it holds the exception for the caller.
         """
         object_id, name, args, kwargs, batch = call
+        target: Any = None
         try:
             registration = self._objects.get(object_id)
             if registration is None:
@@ -113,12 +114,14 @@ class Dispatcher:
                 result = self._access(object_id, target, members, name, args)
             else:
                 function = method.function
-                if function is not None:
-                    result = function(target, *args, **(kwargs or _NO_ARGUMENTS))
-                else:
+                if function is None:
                     result = method.bind(target)(*args, **(kwargs or _NO_ARGUMENTS))
+                elif kwargs:
+                    result = function(target, *args, **kwargs)
+                else:
+                    result = function(target, *args)
         except BaseException as error:  # noqa: BLE001 - whatever a method raises is answered
-            raise self.failure(client, call, error) from None
+            raise self.failure(client, call, error, target) from None
         kind = type(result)
         if kind in _PLAIN:
             return result
@@ -126,7 +129,7 @@ class Dispatcher:
             try:
                 result = self._run_coroutine(result)
             except BaseException as error:  # noqa: BLE001 - as above
-                raise self.failure(client, call, error) from None
+                raise self.failure(client, call, error, target) from None
         return self.conclude(client, call, result)
 
     def conclude(self, client: ClientConnection, call: Call, result: Any) -> Any:
@@ -145,9 +148,20 @@ class Dispatcher:
             raise self.failure(client, call, error) from None
 
     def failure(
-        self, client: ClientConnection, call: Call, error: BaseException
+        self,
+        client: ClientConnection,
+        call: Call,
+        error: BaseException,
+        target: object = None,
     ) -> CallFailure:
-        """Prepare an exception for the caller, and report it where it belongs."""
+        """Prepare an exception for the caller, and report it where it belongs.
+
+        Args:
+            client: who called.
+            call: the call.
+            error: what went wrong.
+            target: the object that was called; None if it did not come to that.
+        """
         answer = error if isinstance(error, Exception) else _harmless(call, error)
         lines = remote_traceback(error, detailed=self._detailed)
         hide_remote_traceback(answer)
@@ -155,7 +169,7 @@ class Dispatcher:
             answer._pyroTraceback = lines  # type: ignore[attr-defined] # documented
         except AttributeError:
             log.debug("%s takes no attributes; sent without traceback", type(answer))
-        self._report(client, call, answer, error)
+        self._report(client, call, answer, error, target)
         return CallFailure(answer)
 
     def _report(
@@ -164,6 +178,7 @@ class Dispatcher:
         call: Call,
         answer: Exception,
         error: BaseException,
+        target: object,
     ) -> None:
         if isinstance(error, StopIteration):
             return
@@ -182,11 +197,10 @@ class Dispatcher:
                 current_context.correlation_id,
                 exc_info=error,
             )
-        if self._error_handler is None or method is None or registration is None:
+        if self._error_handler is None or method is None or target is None:
             return
         try:
-            # A call that failed while its instance was made has no bound method.
-            bound = method.bind(registration.instance(client))
+            bound = method.bind(target)
             self._error_handler(client, bound, call.args, call.kwargs or {}, answer)
         except Exception:
             log.exception("the method call error handler failed for %s", where)
@@ -244,7 +258,7 @@ class Dispatcher:
                 result = self._run_in_batch(method, target, args, kwargs)
             except BaseException as error:  # noqa: BLE001 - answered at its place
                 call = Call(object_id, str(name), (), None)
-                failed = self.failure(client, call, error)
+                failed = self.failure(client, call, error, target)
                 results.append(ExceptionWrapper(failed.error))
                 break
             results.append(result)

@@ -104,7 +104,7 @@ class Registration:
                     self._single = [self._create()]
         return self._single[0]
 
-    def holds(self, obj: object) -> bool:
+    def holds(self, obj: Any) -> bool:
         """Whether ``obj`` is what this registration stands for."""
         if self._is_class:
             return obj is self.target or bool(self._single and self._single[0] is obj)

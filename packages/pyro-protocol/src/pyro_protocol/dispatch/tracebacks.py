@@ -25,30 +25,28 @@ def remote_traceback(error: BaseException, *, detailed: bool) -> list[str]:
     """
     trace = error.__traceback__
     # What dispatched the call is of no interest to the caller.
-    while (
-        trace is not None
-        and trace.tb_next is not None
-        and trace.tb_frame.f_code.co_filename.startswith(_OWN_FOLDER)
-    ):
+    while trace is not None and trace.tb_next is not None and _is_own(trace.tb_frame):
         trace = trace.tb_next
     if detailed:
         return _detailed(error, trace)
     return traceback.format_exception(type(error), error, trace)
 
 
+def _is_own(frame: FrameType) -> bool:
+    return frame.f_code.co_filename.startswith(_OWN_FOLDER)
+
+
 def _detailed(error: BaseException, trace: TracebackType | None) -> list[str]:
     lines = [_RULE, *traceback.format_exception_only(error), _RULE]
-    outermost = True
     while trace is not None:
         frame = trace.tb_frame
         code = frame.f_code
         place = f'File "{code.co_filename}", line {trace.tb_lineno}'
         source = linecache.getline(code.co_filename, trace.tb_lineno).strip()
         lines += [f"{place}, in {code.co_qualname}\n", f"    {source}\n"]
-        if not outermost:
+        if not _is_own(frame):
             lines += _local_values(frame)
         lines.append(_RULE)
-        outermost = False
         trace = trace.tb_next
     return lines
 

@@ -8,6 +8,7 @@ from enum import Enum
 from typing import Any, Final
 
 from ..errors import (
+    CommunicationError,
     ConnectionClosedError,
     LocalProtocolError,
     ProtocolError,
@@ -352,6 +353,16 @@ class ClientSession:
         else:
             detail = "before it answered"
         raise ConnectionClosedError(f"the server closed the connection {detail}")
+
+    def ends_connection(self, error: BaseException) -> bool:
+        """Whether the server closes the connection after it has sent an exception.
+
+        Pyro5 does so after its communication and security errors (spec: wire,
+        section 20); our own family does not.
+        """
+        return not self.capabilities and isinstance(
+            error, CommunicationError | SecurityError
+        )
 
     def events_received(self) -> list[ClientEvent]:
         """Return the answers that have arrived since the last call."""

@@ -55,8 +55,8 @@ def read_reply(frame: Frame, serializer_id: int) -> Any:
         if identifier is not None:
             try:
                 return StreamReference(str(identifier, "ascii"))
-            except UnicodeDecodeError as error:
-                raise RemoteProtocolError("the stream id is not ASCII") from error
+            except UnicodeDecodeError as failure:
+                raise RemoteProtocolError("the stream id is not ASCII") from failure
     error = serializer.loads(frame.payload)
     if not isinstance(error, Exception):
         raise RemoteProtocolError(

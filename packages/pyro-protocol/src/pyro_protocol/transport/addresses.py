@@ -19,11 +19,20 @@ __all__ = [
     "format_location",
     "listening_socket",
     "location_of",
+    "preferred_family",
     "prepare_connected",
 ]
 
 _BACKLOG: Final = 1024
+_HIGHEST_PORT: Final = 65535
 _FAMILIES: Final = {4: socket.AF_INET, 6: socket.AF_INET6, 0: socket.AF_UNSPEC}
+# A server on this machine takes a connection at once, unless it hangs.
+_PROBE_SECONDS: Final = 2.0
+
+
+def preferred_family(config: Configuration) -> socket.AddressFamily:
+    """Return the address family that ``config.PREFER_IP_VERSION`` stands for."""
+    return _FAMILIES.get(config.PREFER_IP_VERSION, socket.AF_UNSPEC)
 
 
 def connect_socket(
@@ -44,15 +53,23 @@ def connect_socket(
         try:
             sock.settimeout(timeout)
             sock.connect(uri.sockname)
+        except UnicodeError as error:
+            sock.close()
+            raise OSError(f"{uri.sockname!r} is not a path: {error}") from error
         except BaseException:
             sock.close()
             raise
         return sock
-    family = _FAMILIES.get(config.PREFER_IP_VERSION, socket.AF_UNSPEC)
-    addresses = socket.getaddrinfo(uri.host, uri.port, family, socket.SOCK_STREAM)
+    if uri.host is None:
+        raise OSError(errno.EDESTADDRREQ, f"{uri} has no location; resolve it first")
+    family = preferred_family(config)
+    try:
+        addresses = socket.getaddrinfo(uri.host, uri.port, family, socket.SOCK_STREAM)
+    except UnicodeError as error:
+        raise OSError(f"{uri.host!r} is not a host name: {error}") from error
     failure: OSError | None = None
-    for address_family, kind, protocol, _name, address in addresses:
-        sock = socket.socket(address_family, kind, protocol)
+    for chosen, kind, protocol, _name, address in addresses:
+        sock = socket.socket(chosen, kind, protocol)
         try:
             sock.settimeout(timeout)
             sock.connect(address)
@@ -103,25 +120,32 @@ def listening_socket(
 
 
 def _listening_tcp_socket(host: str, port: int, config: Configuration) -> socket.socket:
-    family = _FAMILIES.get(config.PREFER_IP_VERSION, socket.AF_UNSPEC)
+    if not 0 <= port <= _HIGHEST_PORT:
+        # Left to itself, the system takes the number modulo 65536.
+        raise CommunicationError(
+            f"cannot listen on {format_location(host, port)}: "
+            f"a port is a number from 0 to {_HIGHEST_PORT}"
+        )
+    family = preferred_family(config)
     if not host and family == socket.AF_UNSPEC:
         family = socket.AF_INET
     try:
         found = socket.getaddrinfo(
             host or None, port, family, socket.SOCK_STREAM, 0, socket.AI_PASSIVE
         )
-    except OSError as error:
-        raise CommunicationError(f"cannot listen on {host}: {error}") from error
-    address_family, kind, protocol, _name, address = found[0]
-    sock = socket.socket(address_family, kind, protocol)
+    except (OSError, OverflowError, UnicodeError) as error:
+        shown = format_location(host, port)
+        raise CommunicationError(f"cannot listen on {shown}: {error}") from error
+    chosen, kind, protocol, _name, address = found[0]
+    sock = socket.socket(chosen, kind, protocol)
     try:
         # On Windows the option would allow two servers on one port.
         if config.SOCK_REUSE and os.name == "posix":
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.bind(address)
-    except OSError as error:
+    except (OSError, OverflowError) as error:
         sock.close()
-        shown = format_location(host or address[0], port)
+        shown = format_location(host or str(address[0]), port)
         raise CommunicationError(f"cannot listen on {shown}: {error}") from error
     return sock
 
@@ -139,7 +163,8 @@ def _listening_unix_socket(path: str) -> socket.socket:
             sock.bind(path)
         finally:
             os.umask(before)
-    except OSError as error:
+    except (OSError, ValueError) as error:
+        # A ValueError tells of characters that no path has.
         sock.close()
         raise CommunicationError(f"cannot listen on ./u:{path}: {error}") from error
     return sock
@@ -158,6 +183,7 @@ def _remove_stale_socket(path: str) -> None:
     if not stat.S_ISSOCK(mode):
         raise OSError(errno.EEXIST, "the path exists and is not a socket")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(_PROBE_SECONDS)
         try:
             probe.connect(path)
         except ConnectionRefusedError:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from ..config import Configuration, config
-from ..context import call_state, current_context
+from ..context import call_state
 from ..errors import (
     CommunicationError,
     ConnectionClosedError,
@@ -26,7 +26,13 @@ from ..session import (
 from ..session.client import ClientState
 from ..uri import URI
 from ..wire import FLAG_ONEWAY, NO_ANNOTATIONS, Annotations, Buffer, Frame
-from .blocking_channel import choose_serializer, connect_serializer
+from .addresses import preferred_family, prepare_connected
+from .blocking_channel import (
+    choose_serializer,
+    connect_serializer,
+    incoming,
+    outgoing,
+)
 from .tls import client_tls_context
 
 __all__ = ["AsyncChannel"]
@@ -109,8 +115,24 @@ class AsyncChannel(asyncio.Protocol):
     async def _open(
         self, serializer: Serializer, handshake: object, config: Configuration
     ) -> None:
+        self._handshake = asyncio.get_running_loop().create_future()
+        try:
+            await self._reach(config)
+        except UnicodeError as error:
+            raise OSError(f"there is no such place: {error}") from error
+        if self._transport is not None:
+            prepare_connected(self._transport.get_extra_info("socket"), config)
+        annotations, correlation_id = outgoing()
+        self._session.send_connect(
+            serializer, self.uri.object_id, handshake, annotations, correlation_id
+        )
+        self._flush()
+        self.accepted = await self._handshake
+        incoming(self.accepted.annotations)
+
+    async def _reach(self, config: Configuration) -> None:
+        """Make the connection, as which this object is told of what happens."""
         loop = asyncio.get_running_loop()
-        self._handshake = loop.create_future()
         uri = self.uri
         context = client_tls_context(config)
         if uri.sockname is not None:
@@ -120,14 +142,16 @@ class AsyncChannel(asyncio.Protocol):
                 ssl=context,
                 server_hostname="localhost" if context else None,
             )
-        else:
-            await loop.create_connection(lambda: self, uri.host, uri.port, ssl=context)
-        annotations, correlation_id = _outgoing()
-        self._session.send_connect(
-            serializer, uri.object_id, handshake, annotations, correlation_id
+            return
+        if uri.host is None or uri.port is None:
+            raise OSError(f"{uri} has no location; resolve it first")
+        await loop.create_connection(
+            lambda: self,
+            uri.host,
+            uri.port,
+            ssl=context,
+            family=preferred_family(config),
         )
-        self._flush()
-        self.accepted = await self._handshake
 
     @property
     def closed(self) -> bool:
@@ -157,7 +181,16 @@ class AsyncChannel(asyncio.Protocol):
         frame = await self.exchange(
             serializer.id, serializer.dumps_call(object_id, method, args, kwargs), flags
         )
-        return None if frame is None else read_reply(frame, serializer.id)
+        return None if frame is None else self.read(frame, serializer.id)
+
+    def read(self, frame: Frame, serializer_id: int) -> Any:
+        """Return what an answer holds; see `BlockingChannel.read`."""
+        try:
+            return read_reply(frame, serializer_id)
+        except Exception as error:
+            if self._session.ends_connection(error):
+                self.close()
+            raise
 
     async def exchange(
         self,
@@ -167,26 +200,30 @@ class AsyncChannel(asyncio.Protocol):
         extra_annotations: Annotations = NO_ANNOTATIONS,
     ) -> Frame | None:
         """Send a request that is serialized already and return its answer."""
-        if self.closed or self._transport is None:
+        if not self.closed:
+            await self._writable.wait()
+        if self.closed:
             closed = ConnectionClosedError("the connection is closed")
             closed.outcome = "not_sent"
             raise closed
-        await self._writable.wait()
-        annotations, correlation_id = _outgoing()
+        annotations, correlation_id = outgoing()
         if extra_annotations:
             annotations = {**annotations, **extra_annotations}
-        sequence = self._session.send_request(
-            serializer_id, payload, flags, annotations, correlation_id
-        )
+        try:
+            sequence = self._session.send_request(
+                serializer_id, payload, flags, annotations, correlation_id
+            )
+        except CommunicationError as error:
+            error.outcome = "not_sent"
+            raise
         self._flush()
         if flags & FLAG_ONEWAY:
             return None
         waiting: asyncio.Future[Frame] = asyncio.get_running_loop().create_future()
         self._waiting[sequence] = waiting
         frame = await waiting
-        state = call_state.get()
-        if (state is not None and state.client is None) or frame.annotations:
-            current_context.response_annotations = frame.annotations
+        if frame.annotations or call_state.get() is not None:
+            incoming(frame.annotations)
         return frame
 
     def close(self) -> None:
@@ -289,10 +326,3 @@ class AsyncChannel(asyncio.Protocol):
 def _again(error: CommunicationError) -> CommunicationError:
     """Return an equal error: one exception raised in several tasks mixes traces."""
     return type(error)(*error.args)
-
-
-def _outgoing() -> tuple[Annotations, bytes | None]:
-    state = call_state.get()
-    if state is None:
-        return NO_ANNOTATIONS, None
-    return state.own_annotations or NO_ANNOTATIONS, state.correlation

@@ -3,7 +3,8 @@
 Thousands of connections cost one thread. Ordinary methods run in the loop, one
 after the other, so that an object's state needs no lock; they must not block.
 Coroutine methods are awaited, and other connections are served meanwhile; the
-requests of one connection are handled one at a time and in order.
+requests of one connection are handled one at a time and in order, except that no
+request waits for a oneway one.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from ..references import ProxyState, add_reference_provider
 from ..session import ServerConnection, Service, SessionSettings
 from ..session.server import ServerEvent
 from ..uri import URI
+from ..wire import FLAG_ONEWAY, Frame
 from .addresses import format_location, listening_socket, location_of, prepare_connected
 from .tls import server_tls_context
 
@@ -44,6 +46,8 @@ log = logging.getLogger("pyro.server")
 # A client that sends faster than it is served is not read any further beyond this.
 _MOST_WAITING: Final = 100
 _HOUSEKEEPING_INTERVAL: Final = 2.0
+# How long a client that is dropped has to read why, and to go.
+_FAREWELL_SECONDS: Final = 2.0
 
 
 class AsyncioHost:
@@ -114,11 +118,11 @@ class AsyncioHost:
             CommunicationError: the address cannot be listened on.
         """
         loop = asyncio.get_running_loop()
+        context = server_tls_context(self._config)
         sock = listening_socket(host, port, self._config, unixsocket)
         shown = self._config.HOST if host is None else host
         self._location = location_of(sock, shown or None)
         self._unixsocket = unixsocket
-        context = server_tls_context(self._config)
         timeout = self._config.HANDSHAKE_TIMEOUT if context else None
         create = loop.create_unix_server if unixsocket else loop.create_server
         self._server = await create(
@@ -250,8 +254,11 @@ class _Connection(asyncio.Protocol):
         self._host = host
         self._waiting: deque[ServerEvent] = deque()
         self._task: asyncio.Task[None] | None = None
+        # Oneway requests that are being awaited.
+        self._beside: set[asyncio.Task[None]] = set()
         self._writable = True
         self._reading = True
+        self._departing = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)  # noqa: S101 - asyncio's promise
@@ -259,7 +266,11 @@ class _Connection(asyncio.Protocol):
         loop = asyncio.get_running_loop()
         self._ended: asyncio.Future[None] = loop.create_future()
         sock = transport.get_extra_info("socket")
-        self._client = ClientConnection(transport.get_extra_info("peername"), sock)
+        self._client = ClientConnection(
+            transport.get_extra_info("peername"),
+            sock,
+            tls=transport.get_extra_info("ssl_object"),
+        )
         self._connection = ServerConnection(self._host.service, self._client)
         self._session = self._connection.session
         self._deadline: asyncio.TimerHandle | None = None
@@ -275,20 +286,23 @@ class _Connection(asyncio.Protocol):
             self._transport.abort()
 
     def data_received(self, data: bytes) -> None:
-        self._session.receive_data(data)
-        self._proceed()
+        if not self._departing:
+            self._session.receive_data(data)
+            self._proceed()
 
     def eof_received(self) -> bool | None:
-        self._session.receive_eof()
-        self._proceed()
+        if not self._departing:
+            self._session.receive_eof()
+            self._proceed()
         return None
 
     def connection_lost(self, exc: Exception | None) -> None:
         del exc
         if self._deadline is not None:
             self._deadline.cancel()
-        if self._task is not None:
-            self._task.cancel()
+        for task in (self._task, *self._beside):
+            if task is not None:
+                task.cancel()
         self._waiting.clear()
         self._host.dismiss(self)
         self._host.streams.client_gone(self._client)
@@ -313,20 +327,34 @@ class _Connection(asyncio.Protocol):
         waiting = self._waiting
         waiting.extend(self._session.events_received())
         while waiting and self._task is None and self._writable:
-            coroutine = self._connection.handle(waiting.popleft())
+            event = waiting.popleft()
+            coroutine = self._connection.handle(event)
             if coroutine is not None:
-                self._task = asyncio.get_running_loop().create_task(coroutine)
-                self._task.add_done_callback(self._awaited)
+                task = asyncio.get_running_loop().create_task(coroutine)
+                if self._runs_beside(event):
+                    self._beside.add(task)
+                    task.add_done_callback(self._beside.discard)
+                else:
+                    self._task = task
+                    task.add_done_callback(self._awaited)
             self._flush()
             waiting.extend(self._session.events_received())
         self._flush()
-        reading = len(waiting) < _MOST_WAITING
+        reading = len(waiting) < _MOST_WAITING or self._departing
         if reading is not self._reading and not self._transport.is_closing():
             self._reading = reading
             if reading:
                 self._transport.resume_reading()
             else:
                 self._transport.pause_reading()
+
+    def _runs_beside(self, event: ServerEvent) -> bool:
+        """Whether the next request need not wait for this one: nobody waits for it."""
+        return (
+            isinstance(event, Frame)
+            and bool(event.flags & FLAG_ONEWAY)
+            and len(self._beside) < self._host.config.MAX_ONEWAY_QUEUE
+        )
 
     def _awaited(self, task: asyncio.Task[None]) -> None:
         self._task = None
@@ -344,6 +372,27 @@ class _Connection(asyncio.Protocol):
             if self._session.error:
                 log.warning("%s was dropped: %s", self._client, self._session.error)
                 self._session.error = None
+            self._depart()
+
+    def _depart(self) -> None:
+        """End the connection in such a way that the client gets the last answer.
+
+        Closing it while there are bytes that were not read would reset it, and
+        the answer could be lost.
+        """
+        if self._departing or self._transport.is_closing():
+            return
+        self._departing = True
+        if not self._transport.can_write_eof():
             self._transport.close()
+            return
+        self._transport.write_eof()
+        if not self._reading:
+            self._reading = True
+            self._transport.resume_reading()
+        if self._deadline is not None:
+            self._deadline.cancel()
+        loop = asyncio.get_running_loop()
+        self._deadline = loop.call_later(_FAREWELL_SECONDS, self._transport.abort)
 
 

@@ -16,7 +16,6 @@ from ..errors import (
     CommunicationError,
     ConnectionClosedError,
     LocalProtocolError,
-    PyroError,
     TimeoutError,
 )
 from ..serializers import Serializer, serializers
@@ -162,8 +161,8 @@ class BlockingChannel:
         timeout = timeout or None
         deadline = None if timeout is None else time.monotonic() + timeout
         try:
-            sock = connect_socket(uri, config, timeout)
             context = client_tls_context(config)
+            sock = connect_socket(uri, config, timeout)
             if context is not None:
                 sock = context.wrap_socket(
                     sock, server_hostname=uri.host or "localhost"
@@ -212,7 +211,7 @@ class BlockingChannel:
     def _shake_hands(
         self, serializer: Serializer, handshake: object, deadline: float | None
     ) -> None:
-        annotations, correlation_id = _outgoing()
+        annotations, correlation_id = outgoing()
         session = self._session
         session.send_connect(
             serializer, self.uri.object_id, handshake, annotations, correlation_id
@@ -226,7 +225,7 @@ class BlockingChannel:
         if not isinstance(event, ConnectAccepted):
             raise LocalProtocolError("the handshake was answered by another message")
         self.accepted = event
-        _incoming(event.annotations)
+        incoming(event.annotations)
 
     @property
     def native(self) -> bool:
@@ -289,14 +288,34 @@ class BlockingChannel:
         if serializer is None:
             serializer = self.serializer
         serializer_id = serializer.id
-        frame = self.exchange(
-            serializer_id, serializer.dumps_call(object_id, method, args, kwargs), flags
-        )
+        try:
+            payload = serializer.dumps_call(object_id, method, args, kwargs)
+        except CommunicationError as error:
+            error.outcome = "not_sent"
+            raise
+        frame = self.exchange(serializer_id, payload, flags)
         if frame is None:
             return None
         if frame.flags & FLAG_EXCEPTION or frame.serializer_id != serializer_id:
-            return read_reply(frame, serializer_id)
+            return self.read(frame, serializer_id)
         return serializer.loads(frame.payload)
+
+    def read(self, frame: Frame, serializer_id: int) -> Any:
+        """Return what an answer holds; raise the exception it holds.
+
+        Args:
+            frame: the answer.
+            serializer_id: the id of the serializer of the request.
+
+        Raises:
+            Exception: see `read_reply`.
+        """
+        try:
+            return read_reply(frame, serializer_id)
+        except Exception as error:
+            if self._owns_socket and self._session.ends_connection(error):
+                self.close()
+            raise
 
     def exchange(
         self,
@@ -316,39 +335,48 @@ class BlockingChannel:
         annotations, correlation_id = extra_annotations, None
         state = call_state.get()
         if state is not None:
-            annotations, correlation_id = _outgoing()
+            annotations, correlation_id = outgoing()
             if extra_annotations:
                 annotations = {**annotations, **extra_annotations}
         session = self._session
         with self._lock:
             if self.closed:
                 raise _not_sent(ConnectionClosedError("the connection is closed"))
-            session.send_request(
-                serializer_id, payload, flags, annotations, correlation_id
-            )
-            timeout = self.timeout
-            deadline = None if timeout is None else time.monotonic() + timeout
             try:
-                if deadline is not None or self._timed:
-                    self._send(session.data_to_send(), deadline)
-                else:
-                    for buffer in session.data_to_send():
-                        self.sock.sendall(buffer)
-                if flags & FLAG_ONEWAY:
-                    return None
-                if deadline is None:
-                    data = self.sock.recv(_RECEIVE_SIZE)
-                    frame = session.only_reply(data) or self._next_reply(None, data)
-                else:
-                    frame = self._next_reply(deadline)
-            except (CommunicationError, KeyboardInterrupt):
-                self.close()
+                buffers = session.request(
+                    serializer_id, payload, flags, annotations, correlation_id
+                )
+            except CommunicationError as error:
+                error.outcome = "not_sent"
                 raise
+            try:
+                if self.timeout is not None or self._timed:
+                    deadline = self._deadline()
+                    self._send(buffers, deadline)
+                    if flags & FLAG_ONEWAY:
+                        return None
+                    frame = self._next_reply(deadline)
+                else:
+                    sock = self.sock
+                    try:
+                        for buffer in buffers:
+                            sock.sendall(buffer)
+                    except OSError as error:
+                        raise _not_sent(self._lost(error, "sending")) from error
+                    if flags & FLAG_ONEWAY:
+                        return None
+                    data = sock.recv(_RECEIVE_SIZE)
+                    frame = session.only_reply(data) or self._next_reply(None, data)
             except OSError as error:
                 self.close()
-                raise self._lost(error, "waiting for an answer") from error
+                raise self._lost(error, "receiving") from error
+            except BaseException:
+                # Whatever ended the wait, a signal handler's exception too: the
+                # answer may still come, and would be taken for that of the next call.
+                self.close()
+                raise
         if state is not None or frame.annotations:
-            _incoming(frame.annotations)
+            incoming(frame.annotations)
         return frame
 
     def ping(self) -> None:
@@ -360,15 +388,52 @@ class BlockingChannel:
         with self._lock:
             if self.closed:
                 raise _not_sent(ConnectionClosedError("the connection is closed"))
-            timeout = self.timeout
-            deadline = None if timeout is None else time.monotonic() + timeout
+            deadline = self._deadline()
             try:
                 self._session.send_ping()
                 self._send(self._session.data_to_send(), deadline)
                 self._next_event(deadline)
-            except (CommunicationError, KeyboardInterrupt):
+            except BaseException:
                 self.close()
                 raise
+
+    def post(self, object_id: str, method: str, args: Sequence[object]) -> bool:
+        """Send a oneway call if nobody is using the connection at this moment.
+
+        Made for finalizers: one may run in the midst of another call, in the
+        thread that makes it, where waiting for the connection would never end.
+
+        Returns:
+            Whether it was sent.
+
+        Raises:
+            CommunicationError: the connection failed; it is closed.
+        """
+        if not self._lock.acquire(blocking=False):
+            return False
+        try:
+            if self.closed:
+                return False
+            serializer = self.serializer
+            buffers = self._session.request(
+                serializer.id,
+                serializer.dumps_call(object_id, method, args, {}),
+                FLAG_ONEWAY,
+                NO_ANNOTATIONS,
+                None,
+            )
+            try:
+                self._send(buffers, self._deadline())
+            except BaseException:
+                self.close()
+                raise
+        finally:
+            self._lock.release()
+        return True
+
+    def _deadline(self) -> float | None:
+        timeout = self.timeout
+        return None if timeout is None else time.monotonic() + timeout
 
     def _next_reply(self, deadline: float | None, data: bytes | None = None) -> Frame:
         event = self._next_event(deadline, data)
@@ -419,9 +484,10 @@ class BlockingChannel:
             for buffer in buffers:
                 sock.sendall(buffer)
         except OSError as error:
-            raise self._lost(error, "sending") from error
+            # Not all of it went out, so that the server cannot act on it.
+            raise _not_sent(self._lost(error, "sending")) from error
 
-    def _lost(self, error: OSError, doing: str) -> PyroError:
+    def _lost(self, error: OSError, doing: str) -> CommunicationError:
         if isinstance(error, socket.timeout):
             return TimeoutError(f"{doing}: timeout (no answer from {self.uri.location})")
         return ConnectionClosedError(
@@ -434,7 +500,7 @@ def _not_sent(error: CommunicationError) -> CommunicationError:
     return error
 
 
-def _outgoing() -> tuple[Annotations, bytes | None]:
+def outgoing() -> tuple[Annotations, bytes | None]:
     """Return what the context wants to send along: annotations, correlation id."""
     state = call_state.get()
     if state is None:
@@ -442,7 +508,7 @@ def _outgoing() -> tuple[Annotations, bytes | None]:
     return state.own_annotations or NO_ANNOTATIONS, state.correlation
 
 
-def _incoming(annotations: Annotations) -> None:
+def incoming(annotations: Annotations) -> None:
     """Let the context know what the server sent along."""
     state = call_state.get()
     if state is None:

@@ -176,7 +176,7 @@ def encode_frame(
     return [head + chunks, payload]
 
 
-def _encode_annotations(annotations: Annotations) -> bytes:
+def _encode_annotations(annotations: Mapping[Any, Any]) -> bytes:
     parts: list[Buffer] = []
     for name, value in annotations.items():
         if not (isinstance(name, str) and len(name) == 4 and name.isascii()):
