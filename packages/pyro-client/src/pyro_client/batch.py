@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
 from pyro_protocol.errors import show_remote_traceback
 from pyro_protocol.serializers.exceptions import ExceptionWrapper
@@ -46,7 +46,16 @@ class BatchProxy:
             raise AttributeError(f"a batch has no attribute {name!r}")
         return _QueuedMethod(self._pyro_calls, name)
 
-    def __call__(self, oneway: bool = False) -> Iterator[Any] | None:  # noqa: FBT001, FBT002 - documented
+    @overload
+    def __call__(self, oneway: Literal[False] = False) -> Iterator[Any]: ...
+
+    @overload
+    def __call__(self, oneway: Literal[True]) -> None: ...
+
+    @overload
+    def __call__(self, oneway: bool) -> Iterator[Any] | None: ...
+
+    def __call__(self, oneway: bool = False) -> Iterator[Any] | None:
         """Send the queued calls.
 
         Args:
@@ -59,7 +68,9 @@ class BatchProxy:
         Raises:
             CommunicationError: the connection failed.
         """
-        calls, self._pyro_calls = self._pyro_calls, []
+        calls = list(self._pyro_calls)
+        # Emptied, not replaced: method objects of the batch add to this list.
+        self._pyro_calls.clear()
         results = self._pyro_proxy._pyroInvokeBatch(calls, oneway=oneway)
         return None if oneway else _results(results)
 
@@ -68,7 +79,7 @@ class BatchProxy:
         result._pyro_calls = list(self._pyro_calls)
         return result
 
-    def __enter__(self) -> BatchProxy:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_exc_info: object) -> None:
@@ -88,7 +99,11 @@ def _results(results: Sequence[Any]) -> Iterator[Any]:
     for result in results:
         if isinstance(result, ExceptionWrapper):
             show_remote_traceback(result.exception)
-            raise result.exception
+            try:
+                raise result.exception
+            finally:
+                # Or exception and frame would refer to each other.
+                del result, results
         yield result
 
 

@@ -11,28 +11,36 @@ import weakref
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from pyro_protocol.config import Configuration
 from pyro_protocol.errors import (
     CommunicationError,
     ConnectionClosedError,
     PyroError,
     SerializeError,
-    TimeoutError,
+    TimeoutError,  # noqa: A004 - the documented name
 )
 from pyro_protocol.naming import resolve
 from pyro_protocol.references import SerializedBlob
-from pyro_protocol.serializers import Serializer
-from pyro_protocol.session import StreamReference, read_reply
+from pyro_protocol.session import StreamReference
 from pyro_protocol.session.blobs import encode_blob
 from pyro_protocol.transport import BlockingChannel
 from pyro_protocol.transport.blocking_channel import choose_serializer
-from pyro_protocol.uri import URI
-from pyro_protocol.wire import FLAG_BATCH, FLAG_KEEPSERIALIZED, FLAG_ONEWAY
+from pyro_protocol.wire import (
+    FLAG_BATCH,
+    FLAG_KEEPSERIALIZED,
+    FLAG_ONEWAY,
+    NO_ANNOTATIONS,
+    Buffer,
+)
 
 from .streams import StreamIterator
 
 if TYPE_CHECKING:
     import socket
+
+    from pyro_protocol.config import Configuration
+    from pyro_protocol.serializers import Serializer
+    from pyro_protocol.session import ConnectAccepted
+    from pyro_protocol.uri import URI
 
 __all__ = ["Binding"]
 
@@ -40,6 +48,7 @@ _DAEMON_NAME: Final = "Pyro.Daemon"
 _RECONNECT_INTERVAL: Final = 2.0
 
 Validator = Callable[[], Callable[[Any], Any] | None]
+Listener = Callable[[], Callable[[], None] | None]
 
 
 class Binding:
@@ -50,6 +59,7 @@ class Binding:
 
     Attributes:
         uri: the URI as given, or what it was resolved to by `bind`.
+        object_id: the id of the object that calls are for.
         channel: the connection, or None.
         methods: names of the remote methods.
         attributes: names of the remote attributes.
@@ -61,14 +71,17 @@ class Binding:
         raw_response: whether calls return the answer as it was received.
         validate: gives what the server's handshake value is checked with; a weak
             reference, since it is a method of the proxy.
+        names_changed: gives what is called when a server offers other names than
+            those known before; a weak reference too.
         config: the settings.
     """
 
     __slots__ = (
         "__weakref__",
+        "_abandoned_streams",
+        "_candidate",
         "_connected_socket",
         "_lock",
-        "_object_id",
         "_sequence",
         "_timeout",
         "attributes",
@@ -77,6 +90,8 @@ class Binding:
         "handshake",
         "max_retries",
         "methods",
+        "names_changed",
+        "object_id",
         "oneway",
         "raw_response",
         "serializer_name",
@@ -103,9 +118,14 @@ class Binding:
         self.validate: Validator | None = None
         self._timeout: float | None = config.COMMTIMEOUT or None
         self._connected_socket = connected_socket
-        self._object_id = uri.object_id
+        self.object_id = uri.object_id
+        self.names_changed: Listener | None = None
         self._sequence = 0
         self._lock = threading.RLock()
+        # The connection whose server is just being checked, so that no other
+        # thread uses it yet.
+        self._candidate: BlockingChannel | None = None
+        self._abandoned_streams: list[str] = []
         _all_bindings.add(self)
 
     def __del__(self) -> None:
@@ -122,8 +142,9 @@ class Binding:
     @timeout.setter
     def timeout(self, seconds: float | None) -> None:
         self._timeout = seconds or None
-        if self.channel is not None:
-            self.channel.timeout = self._timeout
+        channel = self.current_channel
+        if channel is not None:
+            channel.timeout = self._timeout
 
     @property
     def sequence(self) -> int:
@@ -137,6 +158,11 @@ class Binding:
         channel = self.channel
         return channel is not None and not channel.closed
 
+    @property
+    def current_channel(self) -> BlockingChannel | None:
+        """The connection, also while its server is being checked; or None."""
+        return self.channel if self.connected else self._candidate
+
     def connect(self, *, replace_uri: bool = False) -> BlockingChannel:
         """Return the connection, making it first if there is none.
 
@@ -145,10 +171,15 @@ class Binding:
             NamingError: the name could not be resolved.
         """
         with self._lock:
+            if self._candidate is not None:
+                # It is the check of the server itself that makes a call.
+                return self._candidate
             channel = self.channel
             if channel is not None and not channel.closed:
                 return channel
             if channel is not None:
+                if self._connected_socket is not None:
+                    raise _socket_spent()
                 self._sequence = channel.sequence
             if self._connected_socket is not None:
                 channel = self._use_socket(self._connected_socket)
@@ -158,8 +189,12 @@ class Binding:
             return channel
 
     def _open(self, *, replace_uri: bool) -> BlockingChannel:
+        validate = None
+        if self.validate is not None:
+            validate = self.validate()
+            if validate is None:
+                raise _not_sent("the proxy that would check the server is gone")
         uri = resolve(self.uri, config=self.config)
-        validate = None if self.validate is None else self.validate()
         channel = BlockingChannel.connect(
             uri,
             handshake=self.handshake,
@@ -168,20 +203,20 @@ class Binding:
             sequence=self._sequence,
             config=self.config,
         )
+        known = self.methods, self.oneway, self.attributes
         try:
-            accepted = channel.accepted
-            if accepted is None or not (accepted.methods or accepted.attributes):
-                raise PyroError(f"remote object {uri} exposes nothing: no method, no attribute")
-            self._object_id = uri.object_id
+            accepted = _offer(channel)
+            self.object_id = uri.object_id
             self.set_metadata(accepted.methods, accepted.oneway, accepted.attributes)
             if validate is not None:
-                # The hook may ask for the peer's certificate.
-                self.channel = channel
+                self._candidate = channel
                 validate(accepted.handshake)
         except BaseException:
-            self.channel = None
+            self.set_metadata(*known)
             channel.close()
             raise
+        finally:
+            self._candidate = None
         if replace_uri:
             self.uri = uri
         return channel
@@ -196,15 +231,22 @@ class Binding:
             config=self.config,
         )
         if not self.methods and not self.attributes:
-            metadata = channel.call(_DAEMON_NAME, "get_metadata", (self._object_id,), {})
-            self.set_metadata(metadata["methods"], metadata["oneway"], metadata["attrs"])
+            metadata = channel.call(_DAEMON_NAME, "get_metadata", (self.object_id,), {})
+            self.set_metadata(
+                metadata["methods"], metadata["oneway"], metadata["attrs"]
+            )
         return channel
 
     def set_metadata(self, methods: Any, oneway: Any, attributes: Any) -> None:
         """Take over the names that the remote object offers."""
+        before = self.methods, self.attributes
         self.methods = set(methods)
         self.oneway = set(oneway)
         self.attributes = set(attributes)
+        if self.names_changed is not None and before != (self.methods, self.attributes):
+            notify = self.names_changed()
+            if notify is not None:
+                notify()
 
     def need_metadata(self) -> None:
         """Connect if it is not known yet what the remote object offers."""
@@ -214,10 +256,13 @@ class Binding:
     def release(self) -> None:
         """End the connection; the next call makes a new one."""
         with self._lock:
-            channel, self.channel = self.channel, None
-            if channel is not None:
-                self._sequence = channel.sequence
-                channel.close()
+            channel = self.channel or self._candidate
+            if channel is None:
+                return
+            if self._connected_socket is None or not channel.closed:
+                self.channel = None
+            self._sequence = channel.sequence
+            channel.close()
 
     def reconnect(self, tries: int) -> None:
         """Make a new connection, trying again every two seconds.
@@ -232,18 +277,32 @@ class Binding:
                 self.connect()
             except CommunicationError as error:
                 if tries <= 0:
-                    raise ConnectionClosedError("failed to reconnect") from error
+                    raise _not_sent("failed to reconnect") from error
                 time.sleep(_RECONNECT_INTERVAL * random.uniform(0.9, 1.1))  # noqa: S311 - spreads clients out
             else:
                 return
-        raise ConnectionClosedError("failed to reconnect")
+        raise _not_sent("failed to reconnect")
 
     def forget_connection(self) -> None:
         """Leave the connection to the parent process, after a fork."""
-        channel, self.channel = self.channel, None
+        channel = self.channel or self._candidate
+        self.channel = self._candidate = None
         self._lock = threading.RLock()
+        self._abandoned_streams = []
         if channel is not None:
             channel.abandon()
+
+    def abandon_stream(self, stream_id: str) -> None:
+        """Have the server end a stream, now or before the next call.
+
+        Never waits for a call under way: made for finalizers, see
+        `BlockingChannel.post`.
+        """
+        channel = self.channel
+        if channel is None or channel.closed:
+            return
+        if not channel.post(_DAEMON_NAME, "close_stream", (stream_id,)):
+            self._abandoned_streams.append(stream_id)
 
     def call(self, method: str, /, *args: Any, **kwargs: Any) -> Any:
         """Call a remote method, again as often as ``max_retries`` allows."""
@@ -255,12 +314,13 @@ class Binding:
             or self.serializer_name
             or self.raw_response
             or self.max_retries
+            or self._abandoned_streams
             or (args and type(args[0]) is SerializedBlob)
         ):
             return self._call_with_retries(method, args, kwargs, flags)
-        result = channel.call(self._object_id, method, args, kwargs, flags)
+        result = channel.call(self.object_id, method, args, kwargs, flags)
         if type(result) is StreamReference:
-            return StreamIterator(self, channel, result.stream_id)
+            return StreamIterator(self, result.stream_id)
         return result
 
     def _call_with_retries(
@@ -269,8 +329,9 @@ class Binding:
         for attempt in range(self.max_retries + 1):
             try:
                 return self.invoke(method, args, kwargs, flags)
-            except (ConnectionClosedError, TimeoutError):
-                if attempt >= self.max_retries or self.connected:
+            except (ConnectionClosedError, TimeoutError) as error:
+                # One with a remote traceback was raised by the remote object.
+                if attempt >= self.max_retries or hasattr(error, "_pyroTraceback"):
                     raise
         raise AssertionError("the loop returns or raises")
 
@@ -286,8 +347,11 @@ class Binding:
         channel = self.channel
         if channel is None or channel.closed:
             channel = self.connect()
+        while self._abandoned_streams:
+            stream_id = self._abandoned_streams.pop()
+            channel.call(_DAEMON_NAME, "close_stream", (stream_id,), {}, FLAG_ONEWAY)
         if object_id is None:
-            object_id = self._object_id
+            object_id = self.object_id
         serializer = None
         if self.serializer_name is not None:
             serializer = choose_serializer(self.serializer_name, native=channel.native)
@@ -303,7 +367,7 @@ class Binding:
             )
         result = channel.call(object_id, method, args, kwargs, flags, serializer)
         if type(result) is StreamReference:
-            return StreamIterator(self, channel, result.stream_id)
+            return StreamIterator(self, result.stream_id)
         return result
 
     def _special(
@@ -317,26 +381,29 @@ class Binding:
         flags: int,
     ) -> Any:
         """Send a request with a blob, or one whose answer stays as it is."""
-        if args and isinstance(args[0], SerializedBlob):
-            if len(args) > 1 or kwargs:
+        serializer_id, annotations = serializer.id, NO_ANNOTATIONS
+        payload: Buffer
+        try:
+            if not (args and isinstance(args[0], SerializedBlob)):
+                payload = serializer.dumps_call(object_id, method, args, kwargs)
+            elif len(args) > 1 or kwargs:
                 raise SerializeError(
                     "a SerializedBlob must be the only argument of a call"
                 )
-            serializer_id, payload, annotations = encode_blob(
-                args[0], object_id, method, serializer
-            )
-            frame = channel.exchange(
-                serializer_id, payload, flags | FLAG_KEEPSERIALIZED, annotations
-            )
-        else:
-            serializer_id = serializer.id
-            payload = serializer.dumps_call(object_id, method, args, kwargs)
-            frame = channel.exchange(serializer_id, payload, flags)
+            else:
+                serializer_id, payload, annotations = encode_blob(
+                    args[0], object_id, method, serializer
+                )
+                flags |= FLAG_KEEPSERIALIZED
+        except CommunicationError as error:
+            error.outcome = "not_sent"
+            raise
+        frame = channel.exchange(serializer_id, payload, flags, annotations)
         if frame is None or self.raw_response:
             return frame
-        result = read_reply(frame, serializer_id)
+        result = channel.read(frame, serializer_id)
         if type(result) is StreamReference:
-            return StreamIterator(self, channel, result.stream_id)
+            return StreamIterator(self, result.stream_id)
         return result
 
     def invoke_batch(self, calls: Sequence[Any], *, oneway: bool) -> Any:
@@ -356,6 +423,33 @@ class Binding:
         result.raw_response = self.raw_response
         result.timeout = self._timeout
         return result
+
+
+def _offer(channel: BlockingChannel) -> ConnectAccepted:
+    """Return what the server has accepted us with.
+
+    Raises:
+        PyroError: its object has nothing that could be used.
+    """
+    accepted = channel.accepted
+    if accepted is None or not (accepted.methods or accepted.attributes):
+        raise PyroError(
+            f"remote object {channel.uri} exposes nothing: no method, no attribute"
+        )
+    return accepted
+
+
+def _not_sent(reason: str) -> ConnectionClosedError:
+    error = ConnectionClosedError(reason)
+    error.outcome = "not_sent"
+    return error
+
+
+def _socket_spent() -> ConnectionClosedError:
+    return _not_sent(
+        "the conversation on the connected socket broke off, and an answer may still "
+        "be under way on it; connect another socket and make a new proxy for it"
+    )
 
 
 _all_bindings: weakref.WeakSet[Binding] = weakref.WeakSet()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from pyro_protocol.references import ProxyState
+from typing import TYPE_CHECKING
 
 from .proxy import Proxy, proxy_from_state
+
+if TYPE_CHECKING:
+    from pyro_protocol.references import ProxyState
 
 __all__ = ["make_proxy"]
 

@@ -5,18 +5,21 @@ from __future__ import annotations
 import difflib
 import socket
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from pyro_protocol.config import Configuration, config
 from pyro_protocol.errors import PyroError
 from pyro_protocol.serializers import serializers
-from pyro_protocol.transport import BlockingChannel
 from pyro_protocol.uri import URI
 
 from .batch import BatchProxy
 from .binding import Binding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from pyro_protocol.transport import BlockingChannel
 
 __all__ = ["Proxy", "RemoteMethod"]
 
@@ -82,6 +85,7 @@ class Proxy:
 
     def _pyro_set_binding(self, binding: Binding) -> None:
         self.__dict__["_pyro_binding"] = binding
+        binding.names_changed = weakref.WeakMethod(self._pyro_forget_methods)
         if _overridden(type(self), "_pyroValidateHandshake"):
             binding.validate = weakref.WeakMethod(self._pyroValidateHandshake)
 
@@ -122,96 +126,95 @@ class Proxy:
         return sorted({*super().__dir__(), *binding.methods, *binding.attributes})
 
     @property
-    def _pyroUri(self) -> URI:  # noqa: N802 - the documented name
+    def _pyroUri(self) -> URI:
         """Where the object is."""
         return self._pyro_binding.uri
 
     @_pyroUri.setter
-    def _pyroUri(self, uri: URI) -> None:  # noqa: N802 - the documented name
+    def _pyroUri(self, uri: URI) -> None:
         self._pyro_binding.uri = URI(uri)
 
     @property
-    def _pyroConnection(self) -> BlockingChannel | None:  # noqa: N802 - the documented name
+    def _pyroConnection(self) -> BlockingChannel | None:
         """The connection, or None."""
-        binding = self._pyro_binding
-        return binding.channel if binding.connected else None
+        return self._pyro_binding.current_channel
 
     @property
-    def _pyroLocalSocket(self) -> Any:  # noqa: N802 - the documented name
+    def _pyroLocalSocket(self) -> Any:
         """The local address of the connection, or None."""
         channel = self._pyroConnection
         return None if channel is None else channel.sock.getsockname()
 
     @property
-    def _pyroMethods(self) -> set[str]:  # noqa: N802 - the documented name
+    def _pyroMethods(self) -> set[str]:
         """Names of the remote methods; empty before the first connection."""
         return self._pyro_binding.methods
 
     @property
-    def _pyroAttrs(self) -> set[str]:  # noqa: N802 - the documented name
+    def _pyroAttrs(self) -> set[str]:
         """Names of the remote attributes; empty before the first connection."""
         return self._pyro_binding.attributes
 
     @property
-    def _pyroOneway(self) -> set[str]:  # noqa: N802 - the documented name
+    def _pyroOneway(self) -> set[str]:
         """Names of the methods whose calls do not wait; may be changed."""
         return self._pyro_binding.oneway
 
     @_pyroOneway.setter
-    def _pyroOneway(self, names: set[str]) -> None:  # noqa: N802 - the documented name
+    def _pyroOneway(self, names: set[str]) -> None:
         self._pyro_binding.oneway = set(names)
 
     @property
-    def _pyroTimeout(self) -> float | None:  # noqa: N802 - the documented name
+    def _pyroTimeout(self) -> float | None:
         """How many seconds a call may take; None means no bound."""
         return self._pyro_binding.timeout
 
     @_pyroTimeout.setter
-    def _pyroTimeout(self, seconds: float | None) -> None:  # noqa: N802 - the documented name
+    def _pyroTimeout(self, seconds: float | None) -> None:
         self._pyro_binding.timeout = seconds
 
     @property
-    def _pyroMaxRetries(self) -> int:  # noqa: N802 - the documented name
+    def _pyroMaxRetries(self) -> int:
         """How often a call is repeated after a failure of the connection."""
         return self._pyro_binding.max_retries
 
     @_pyroMaxRetries.setter
-    def _pyroMaxRetries(self, retries: int) -> None:  # noqa: N802 - the documented name
+    def _pyroMaxRetries(self, retries: int) -> None:
         self._pyro_binding.max_retries = retries
 
     @property
-    def _pyroSerializer(self) -> str | None:  # noqa: N802 - the documented name
+    def _pyroSerializer(self) -> str | None:
         """The serializer of this proxy; None means the configured one."""
         return self._pyro_binding.serializer_name
 
     @_pyroSerializer.setter
-    def _pyroSerializer(self, name: str | None) -> None:  # noqa: N802 - the documented name
+    def _pyroSerializer(self, name: str | None) -> None:
         self._pyro_binding.serializer_name = name
 
     @property
-    def _pyroHandshake(self) -> Any:  # noqa: N802 - the documented name
+    def _pyroHandshake(self) -> Any:
         """The value sent to the server's handshake hook when connecting."""
         return self._pyro_binding.handshake
 
     @_pyroHandshake.setter
-    def _pyroHandshake(self, value: Any) -> None:  # noqa: N802 - the documented name
+    def _pyroHandshake(self, value: Any) -> None:
         self._pyro_binding.handshake = value
 
     @property
-    def _pyroRawWireResponse(self) -> bool:  # noqa: N802 - the documented name
+    def _pyroRawWireResponse(self) -> bool:
         """Whether calls return the answer as it was received, not its value."""
         return self._pyro_binding.raw_response
 
     @_pyroRawWireResponse.setter
-    def _pyroRawWireResponse(self, raw: bool) -> None:  # noqa: N802, FBT001 - the documented name
+    def _pyroRawWireResponse(self, raw: bool) -> None:
         self._pyro_binding.raw_response = raw
 
     @property
-    def _pyroSeq(self) -> int:  # noqa: N802 - the documented name
+    def _pyroSeq(self) -> int:
         """The sequence number last used."""
         return self._pyro_binding.sequence
 
-    def _pyroBind(self) -> bool:  # noqa: N802 - the documented name
+    def _pyroBind(self) -> bool:
         """Connect now, and replace the URI by the one it resolves to.
 
         Returns:
@@ -227,11 +230,11 @@ class Proxy:
         binding.connect(replace_uri=True)
         return True
 
-    def _pyroRelease(self) -> None:  # noqa: N802 - the documented name
+    def _pyroRelease(self) -> None:
         """Close the connection; the next use makes a new one."""
         self._pyro_binding.release()
 
-    def _pyroReconnect(self, tries: int = _PATIENCE) -> None:  # noqa: N802 - the documented name
+    def _pyroReconnect(self, tries: int = _PATIENCE) -> None:
         """Close the connection and make a new one, trying every two seconds.
 
         Raises:
@@ -240,38 +243,39 @@ class Proxy:
         """
         self._pyro_binding.reconnect(tries)
 
-    def _pyroClaimOwnership(self) -> None:  # noqa: N802 - the documented name
+    def _pyroClaimOwnership(self) -> None:
         """Do nothing: any thread may use a proxy. Kept for programs that call it."""
 
-    def _pyroGetMetadata(  # noqa: N802 - the documented name
+    def _pyroGetMetadata(
         self,
-        objectId: str | None = None,  # noqa: N803 - the documented name
+        objectId: str | None = None,
         known_metadata: Mapping[str, Any] | None = None,
     ) -> None:
         """Ask the server what an object offers, and take it over."""
         metadata = known_metadata
         if metadata is None:
             binding = self._pyro_binding
-            name = objectId or binding.uri.object_id
+            # A name is only known by the id it stands for once it is resolved.
+            binding.connect()
+            name = objectId or binding.object_id
             metadata = binding.invoke("get_metadata", (name,), {}, 0, "Pyro.Daemon")
         self._pyro_binding.set_metadata(
             metadata["methods"], metadata["oneway"], metadata["attrs"]
         )
-        self._pyro_forget_methods()
 
-    def _pyroValidateHandshake(self, response: Any) -> None:  # noqa: N802 - the documented name
+    def _pyroValidateHandshake(self, response: Any) -> None:
         """Check the server's handshake value; override, and raise to refuse it.
 
         A proxy whose check failed is not connected; the next use tries again.
         """
 
-    def _pyroInvoke(  # noqa: N802 - the documented name
+    def _pyroInvoke(
         self,
         methodname: str,
         vargs: Sequence[Any],
         kwargs: Mapping[str, Any] | None,
         flags: int = 0,
-        objectId: str | None = None,  # noqa: N803 - the documented name
+        objectId: str | None = None,
     ) -> Any:
         """Send one request; all calls of a subclass that overrides it come here."""
         binding = self._pyro_binding
@@ -279,17 +283,17 @@ class Proxy:
             return binding.call(methodname, *vargs, **kwargs)
         return binding.invoke(methodname, vargs, kwargs, flags, objectId)
 
-    def _pyroInvokeBatch(self, calls: Sequence[Any], oneway: bool = False) -> Any:  # noqa: N802, FBT001, FBT002 - the documented name
+    def _pyroInvokeBatch(self, calls: Sequence[Any], oneway: bool = False) -> Any:
         """Send several calls in one request; see `BatchProxy`."""
         return self._pyro_binding.invoke_batch(calls, oneway=oneway)
 
-    def _pyroBatch(self) -> BatchProxy:  # noqa: N802 - the documented name
+    def _pyroBatch(self) -> BatchProxy:
         """Return a `BatchProxy` for this proxy."""
         return BatchProxy(self)
 
     def _pyro_forget_methods(self) -> None:
         for name in [one for one in self.__dict__ if one != "_pyro_binding"]:
-            del self.__dict__[name]
+            self.__dict__.pop(name, None)
 
     def _pyro_state_(self) -> tuple[Any, ...]:
         """The fields in the order in which they travel."""
@@ -316,13 +320,13 @@ class Proxy:
 
     def __copy__(self) -> Proxy:
         result = type(self).__new__(type(self))
-        result._pyro_set_binding(self._pyro_binding.copy())
+        result._pyro_set_binding(self._pyro_binding.copy())  # noqa: SLF001 - its own kind
         return result
 
     def __deepcopy__(self, memo: object) -> Proxy:
         return self.__copy__()
 
-    def __enter__(self) -> Proxy:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_exc_info: object) -> None:
