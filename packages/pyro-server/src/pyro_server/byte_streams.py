@@ -14,10 +14,13 @@ import socket
 import ssl
 import struct
 import sys
-from collections.abc import Sequence
-from typing import Final, Protocol
+import time
+from typing import TYPE_CHECKING, Final, Protocol
 
-from pyro_protocol.wire import Buffer
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pyro_protocol.wire import Buffer
 
 __all__ = ["ByteStream", "open_byte_stream"]
 
@@ -26,6 +29,13 @@ LINGER_SECONDS: Final = 0.005
 
 Long enough for a client that calls in a loop, short enough that others, waiting
 for a worker, do not notice.
+"""
+
+LONGEST_WRITE_SECONDS: Final = 0.25
+"""How long a worker stays with a reader that is slow, but keeps reading.
+
+Long enough for a large answer on a fast network; on a slow one the selector
+thread writes the rest, as it becomes possible.
 """
 
 _RECEIVE_SIZE: Final = 64 * 1024
@@ -98,13 +108,16 @@ class _KernelTimeoutStream:
             except BlockingIOError:
                 sent = 0
             if sent < len(buffer):
-                return self._write_rest(memoryview(buffer)[sent:], buffers[index + 1 :], wait)
+                return self._write_rest(
+                    memoryview(buffer)[sent:], buffers[index + 1 :], wait
+                )
         return []
 
     def _write_rest(
         self, rest: memoryview, others: Sequence[Buffer], wait: bool
     ) -> list[Buffer]:
-        while wait and rest and _writable(self.sock):
+        until = time.monotonic() + LONGEST_WRITE_SECONDS
+        while wait and rest and time.monotonic() < until and _writable(self.sock):
             with contextlib.suppress(BlockingIOError):
                 rest = rest[self.sock.send(rest, _DONT_WAIT) :]
         if not rest:
@@ -163,13 +176,14 @@ class _NonBlockingStream:
         return self.read(missing)
 
     def write(self, buffers: Sequence[Buffer], *, wait: bool) -> list[Buffer]:
+        until = time.monotonic() + LONGEST_WRITE_SECONDS if wait else 0.0
         for index, buffer in enumerate(buffers):
             rest = memoryview(buffer)
             while rest:
                 try:
                     rest = rest[self.sock.send(rest) :]
                 except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
-                    if not wait or not _writable(self.sock):
+                    if time.monotonic() >= until or not _writable(self.sock):
                         return [rest, *buffers[index + 1 :]]
         return []
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pyro_protocol.dispatch import ClientConnection
 from pyro_protocol.session import ServerConnection, Service
-from pyro_protocol.session.server import ServerEvent
-from pyro_protocol.wire import Buffer, Frame
 
-from .byte_streams import ByteStream
+if TYPE_CHECKING:
+    import socket
+
+    from pyro_protocol.session.server import ServerEvent
+    from pyro_protocol.wire import Buffer, Frame
+
+    from .byte_streams import ByteStream
 
 __all__ = ["Connection"]
 
@@ -32,20 +36,24 @@ class Connection:
         watched: the selector mask it is registered with, or 0.
         oneway: requests without an answer that wait for their turn.
         oneway_running: whether somebody is working on them.
-        paused: whether nothing more is read until they are fewer.
+        parked: whether it belongs to nobody until they are fewer.
+        at_end: whether the client has sent its last.
+        departing: whether it is only open for the client to read the last answer.
         ended: whether it was closed.
     """
 
     __slots__ = (
         "__weakref__",
+        "at_end",
         "client",
+        "departing",
         "ended",
         "events",
         "oneway",
         "oneway_lock",
         "oneway_running",
         "outbox",
-        "paused",
+        "parked",
         "served",
         "session",
         "shaken",
@@ -72,8 +80,15 @@ class Connection:
         self.oneway: deque[Frame] = deque()
         self.oneway_lock = threading.Lock()
         self.oneway_running = False
-        self.paused = False
+        self.parked = False
+        self.at_end = False
+        self.departing = False
         self.ended = False
+
+    @property
+    def sock(self) -> socket.socket:
+        """The socket."""
+        return self.stream.sock
 
     def fileno(self) -> int:
         """Return the descriptor of the socket."""
@@ -84,9 +99,24 @@ class Connection:
         if data:
             self.session.receive_data(data)
         else:
+            self.at_end = True
             self.session.receive_eof()
         arrived = self.session.events_received()
-        self.events = [*self.events, *arrived] if self.events else arrived
+        if arrived:
+            self.events = [*self.events, *arrived] if self.events else arrived
+
+    def give_up(self, reason: str | None = None) -> None:
+        """Forget all that was to be done, as the connection cannot go on.
+
+        Args:
+            reason: what went wrong, if that is worth a note.
+        """
+        self.at_end = True
+        self.events = []
+        self.outbox = []
+        self.session.receive_eof()
+        self.session.data_to_send()
+        self.session.error = reason
 
     def flush(self, *, wait: bool) -> bool:
         """Write what is queued; whether all of it could be written.

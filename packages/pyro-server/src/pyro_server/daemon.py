@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import inspect
 import logging
-import socket
 import threading
 import time
 import uuid
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from pyro_protocol.config import Configuration, config
 from pyro_protocol.dispatch import (
@@ -38,6 +36,9 @@ from pyro_protocol.wire import NO_ANNOTATIONS
 
 from .coroutines import CoroutineThread
 from .hosts import ConnectedSocketHost, MultiplexHost, SelectorHost, ThreadHost
+
+if TYPE_CHECKING:
+    import socket
 
 __all__ = ["Daemon"]
 
@@ -91,6 +92,7 @@ class Daemon:
     ) -> None:
         self._config = config
         self._closed = False
+        self._closing_lock = threading.Lock()
         self._unixsocket: str | None = None
         self.registry = ObjectRegistry(threading.RLock)
         self.streams = StreamTable(
@@ -103,8 +105,10 @@ class Daemon:
         self.methodcall_error_handler: CallErrorHandler = _log_call_error
         self._coroutines = CoroutineThread()
         service = self._make_service()
+        self._host: SelectorHost | ConnectedSocketHost
+        self.natLocationStr: str | None = None
         if connected_socket is not None:
-            self._host: SelectorHost | ConnectedSocketHost = ConnectedSocketHost(
+            self._host = ConnectedSocketHost(
                 service,
                 connected_socket,
                 config,
@@ -112,13 +116,20 @@ class Daemon:
                 housekeeping=self._keep_house,
             )
             self.locationStr = location_of(connected_socket)
-            self.natLocationStr: str | None = None
         else:
+            nat = self._nat_address(nathost, natport, unixsocket)
             self._host = self._listen(
                 service, None if host is None else str(host), port, unixsocket
             )
-            self.natLocationStr = self._nat_location(nathost, natport, unixsocket)
-        self.registry.register(interface(self), DAEMON_NAME)
+            if nat is not None:
+                self.natLocationStr = format_location(
+                    nat[0], nat[1] or self.sock.getsockname()[1]
+                )
+        try:
+            self.registry.register(interface(self), DAEMON_NAME)
+        except BaseException:
+            self.close()
+            raise
         add_reference_provider(self)
 
     def _make_service(self) -> Service:
@@ -164,22 +175,21 @@ class Daemon:
                 self.streams,
                 housekeeping=self._keep_house,
                 tls=tls,
-                inline_handshake=self._has_no_hooks(),
+                inline_handshake=self._keeps("validateHandshake", "annotations"),
+                inline_farewell=self._keeps("clientDisconnect"),
             )
         except BaseException:
             sock.close()
             raise
 
-    def _has_no_hooks(self) -> bool:
-        clazz = type(self)
-        return (
-            clazz.validateHandshake is Daemon.validateHandshake
-            and clazz.annotations is Daemon.annotations
-        )
+    def _keeps(self, *hooks: str) -> bool:
+        """Whether the program has left hooks as they are here."""
+        return all(getattr(type(self), one) is getattr(Daemon, one) for one in hooks)
 
-    def _nat_location(
+    def _nat_address(
         self, nathost: str | None, natport: int | None, unixsocket: str | None
-    ) -> str | None:
+    ) -> tuple[str, int] | None:
+        """Return host and port for the URIs, port 0 meaning the real one."""
         host = self._config.NATHOST if nathost is None else nathost
         if host is None:
             if natport:
@@ -187,8 +197,7 @@ class Daemon:
             return None
         if unixsocket:
             raise ValueError("nathost cannot be combined with a Unix socket")
-        port = self._config.NATPORT if natport is None else natport
-        return format_location(host, port or self.sock.getsockname()[1])
+        return host, self._config.NATPORT if natport is None else natport
 
     @property
     def sock(self) -> socket.socket:
@@ -196,8 +205,11 @@ class Daemon:
         return self._host.sock
 
     @property
-    def sockets(self) -> list[socket.socket]:
+    def sockets(self) -> list[Any]:
         """The sockets that a foreign event loop has to watch for reading.
+
+        They change as clients come and go, so ask for them before each wait. While
+        an answer waits for a slow reader the selector is one of them.
 
         Raises:
             PyroError: the daemon serves a connected socket.
@@ -218,12 +230,12 @@ class Daemon:
         return self._host.selector
 
     @property
-    def transportServer(self) -> SelectorHost | ConnectedSocketHost:  # noqa: N802 - documented
+    def transportServer(self) -> SelectorHost | ConnectedSocketHost:
         """The host that moves the bytes."""
         return self._host
 
     @property
-    def objectsById(self) -> dict[str, Any]:  # noqa: N802 - documented
+    def objectsById(self) -> dict[str, Any]:
         """A snapshot of the registered objects, classes and weak references, by id."""
         return {entry.object_id: entry.target for entry in self.registry}
 
@@ -235,9 +247,9 @@ class Daemon:
     def register(
         self,
         obj_or_class: Any,
-        objectId: str | None = None,  # noqa: N803 - documented
-        force: bool = False,  # noqa: FBT001, FBT002 - documented
-        weak: bool = False,  # noqa: FBT001, FBT002 - documented
+        objectId: str | None = None,
+        force: bool = False,
+        weak: bool = False,
     ) -> URI:
         """Make an object, or the instances of a class, reachable.
 
@@ -265,7 +277,7 @@ class Daemon:
             obj_or_class._pyroDaemon = weakref.proxy(self)
         return self.uriFor(entry.object_id)
 
-    def unregister(self, objectOrId: Any) -> None:  # noqa: N803 - documented
+    def unregister(self, objectOrId: Any) -> None:
         """Make an object unreachable; an unknown id is ignored.
 
         Raises:
@@ -278,11 +290,17 @@ class Daemon:
             return
         entry = self.registry.unregister(objectOrId)
         if entry is not None:
-            with contextlib.suppress(Exception):
-                target = entry.object()
+            self._unmark(entry)
+
+    def _unmark(self, entry: Registration) -> None:
+        """Take back what `register` wrote onto an object or class."""
+        # The object may be gone, have taken no attributes, or be registered anew.
+        with contextlib.suppress(AttributeError, TypeError, DaemonError):
+            target = entry.object()
+            if target._pyroId == entry.object_id:
                 del target._pyroId, target._pyroDaemon
 
-    def uriFor(self, objectOrId: Any, nat: bool = True) -> URI:  # noqa: N802, N803, FBT001, FBT002 - documented
+    def uriFor(self, objectOrId: Any, nat: bool = True) -> URI:
         """Return the URI of an object or object id.
 
         Args:
@@ -292,7 +310,9 @@ class Daemon:
         Raises:
             DaemonError: the object is not registered here.
         """
-        object_id = objectOrId if isinstance(objectOrId, str) else self._id_of(objectOrId)
+        object_id = (
+            objectOrId if isinstance(objectOrId, str) else self._id_of(objectOrId)
+        )
         location = (self.natLocationStr if nat else None) or self.locationStr
         return URI(f"PYRO:{object_id}@{location}")
 
@@ -302,7 +322,7 @@ class Daemon:
             raise DaemonError(f"object {target!r} is not registered here")
         return object_id
 
-    def proxyFor(self, objectOrId: Any, nat: bool = True) -> Any:  # noqa: N802, N803, FBT001, FBT002 - documented
+    def proxyFor(self, objectOrId: Any, nat: bool = True) -> Any:
         """Return a proxy for a registered object, which knows its metadata already.
 
         Without pyro-client installed the proxy can be passed on, but not used.
@@ -333,12 +353,12 @@ class Daemon:
             return None
         return self._state_of(entry)
 
-    def resetMetadataCache(self, objectOrId: Any, nat: bool = True) -> None:  # noqa: N802, N803, FBT001, FBT002 - documented
+    def resetMetadataCache(self, objectOrId: Any, nat: bool = True) -> None:
         """Work out anew what an object offers, after its class was changed."""
         del nat
         self.registry.reset_members(objectOrId)
 
-    def requestLoop(self, loopCondition: Callable[[], bool] = lambda: True) -> None:  # noqa: N802, N803 - documented
+    def requestLoop(self, loopCondition: Callable[[], bool] = lambda: True) -> None:
         """Serve requests until `shutdown` is called, or Ctrl-C is pressed.
 
         Args:
@@ -349,13 +369,13 @@ class Daemon:
             self._host.loop(loopCondition)
 
     @staticmethod
-    def serveSimple(  # noqa: N802 - documented
+    def serveSimple(
         objects: Mapping[Any, str | None],
         host: str | None = None,
         port: int = 0,
         daemon: Daemon | None = None,
-        ns: bool = True,  # noqa: FBT001, FBT002 - documented
-        verbose: bool = True,  # noqa: FBT001, FBT002 - documented
+        ns: bool = True,
+        verbose: bool = True,
     ) -> None:
         """Serve objects until interrupted; the older spelling of `serve`."""
         from .serving import serve  # noqa: PLC0415 - it is made of daemons
@@ -366,9 +386,16 @@ class Daemon:
         """Handle what is ready, on behalf of a foreign event loop.
 
         Args:
-            eventsockets: the sockets, out of `sockets`, that are ready.
+            eventsockets: the sockets, out of `sockets`, that are ready. Any others
+                that are ready too are also handled.
+
+        Raises:
+            PyroError: the daemon serves a connected socket.
         """
-        self._host.handle_ready(eventsockets)
+        del eventsockets
+        if isinstance(self._host, ConnectedSocketHost):
+            raise PyroError("a daemon on a connected socket has no event loop to join")
+        self._host.turn(0)
 
     def combine(self, daemon: Daemon) -> None:
         """Serve another daemon in this daemon's loop as well.
@@ -388,29 +415,37 @@ class Daemon:
     def shutdown(self) -> None:
         """End the request loop and close the daemon; can be called by any thread.
 
-        Called by another thread, it waits up to 5 seconds for the loop to end.
+        Called by another thread, it waits up to 5 seconds for that. Called by an
+        exposed method, a hook or a signal handler, the daemon is closed as soon as
+        the requests being handled are answered, before `requestLoop` returns.
         """
-        self.streams.clear()
-        self._host.stop()
         self.close()
 
     def close(self) -> None:
-        """Stop listening, end all connections, and release everything."""
-        if self._closed:
-            return
-        self._closed = True
-        self._host.close()
-        self._coroutines.stop()
-        self.streams.clear()
-        for entry in self.registry:
-            if entry.object_id != DAEMON_NAME:
-                with contextlib.suppress(Exception):
-                    target = entry.object()
-                    if not inspect.isclass(target):
-                        del target._pyroId, target._pyroDaemon
-        self.registry.clear()
-        if self._unixsocket and not self._unixsocket.startswith("\0"):
-            Path(self._unixsocket).unlink(missing_ok=True)
+        """Stop listening, end all connections, and release everything.
+
+        A request loop is ended first, as by `shutdown`.
+        """
+        if not self._closed:
+            self.streams.clear()
+            # A coroutine must not wait for itself.
+            wait = not self._coroutines.runs_current_thread()
+            self._host.stop(self._release, wait=wait)
+
+    def _release(self) -> None:
+        with self._closing_lock:
+            if self._closed:
+                return
+            self._closed = True
+            if self._unixsocket and not self._unixsocket.startswith("\0"):
+                # Before anybody else can listen there.
+                Path(self._unixsocket).unlink(missing_ok=True)
+            self._coroutines.stop()
+            self._host.close()
+            self.streams.clear()
+            for entry in self.registry:
+                self._unmark(entry)
+            self.registry.clear()
 
     def annotations(self) -> Mapping[str, Any]:
         """Return what every reply is to carry; override as needed.
@@ -420,7 +455,7 @@ class Daemon:
         """
         return NO_ANNOTATIONS
 
-    def validateHandshake(self, conn: ClientConnection, data: Any) -> Any:  # noqa: N802 - documented
+    def validateHandshake(self, conn: ClientConnection, data: Any) -> Any:
         """Check a client's handshake value; override, and raise to refuse it.
 
         Args:
@@ -433,7 +468,7 @@ class Daemon:
         del conn, data
         return "hello"
 
-    def clientDisconnect(self, conn: ClientConnection) -> None:  # noqa: N802 - documented
+    def clientDisconnect(self, conn: ClientConnection) -> None:
         """Take notice that a client has gone; override as needed."""
 
     def housekeeping(self) -> None:
@@ -459,9 +494,11 @@ class Daemon:
         """Return a line about the daemon, for people."""
         nat = f", NAT {self.natLocationStr}" if self.natLocationStr else ""
         kind = type(self._host).__name__
-        return f"daemon at {self.locationStr}{nat}, {len(self.registry)} objects, {kind}"
+        return (
+            f"daemon at {self.locationStr}{nat}, {len(self.registry)} objects, {kind}"
+        )
 
-    def __enter__(self) -> Daemon:
+    def __enter__(self) -> Self:
         if self._closed:
             raise PyroError("a closed daemon cannot be used again; make a new one")
         return self

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any
 
 from pyro_protocol.naming import locate_ns
 
 from .daemon import Daemon
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 __all__ = ["serve"]
 
@@ -17,8 +20,8 @@ def serve(
     host: str | None = None,
     port: int = 0,
     daemon: Daemon | None = None,
-    use_ns: bool = True,  # noqa: FBT001, FBT002 - documented
-    verbose: bool = True,  # noqa: FBT001, FBT002 - documented
+    use_ns: bool = True,
+    verbose: bool = True,
 ) -> None:
     """Serve objects until the program is interrupted.
 
@@ -36,19 +39,14 @@ def serve(
         DaemonError: an object or id is registered already.
     """
     with daemon or Daemon(host, port) as server:
-        name_server = locate_ns() if use_ns else None
-        for target, name in objects.items():
-            if name_server is None:
-                uri = server.register(target, name)
-            else:
-                uri = server.register(target)
-                if name:
+        with locate_ns() if use_ns else nullcontext() as name_server:
+            for target, name in objects.items():
+                uri = server.register(target, None if use_ns else name)
+                if name_server is not None and name:
                     name_server.register(name, uri)
-            if verbose:
-                label = f" as {name}" if name else ""
-                print(f"{target!r}{label}\n    uri = {uri}", flush=True)  # noqa: T201 - asked for
-        if name_server is not None:
-            name_server._pyroRelease()
+                if verbose:
+                    label = f" as {name}" if name else ""
+                    print(f"{target!r}{label}\n    uri = {uri}")  # noqa: T201 - asked for
         if verbose:
             print("Pyro daemon running.", flush=True)  # noqa: T201 - asked for
         server.requestLoop()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from typing import Final
@@ -45,15 +46,25 @@ class WorkerPool:
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
         self._lock = threading.Lock()
         self._threads: set[threading.Thread] = set()
-        self._idle = 0
+        # Threads that have nothing to do, less the jobs that are meant for them:
+        # counted by the one who submits, or two jobs would take the same thread.
+        self._free = 0
+        # Jobs for which there is no thread yet.
+        self._backlog = 0
         self._stopped = False
-        self.work_waits = self._jobs.qsize
-        """Returns how many jobs wait for a thread."""
 
     @property
     def thread_count(self) -> int:
         """How many threads there are."""
         return len(self._threads)
+
+    def runs_current_thread(self) -> bool:
+        """Whether the calling thread is one of the pool's."""
+        return threading.current_thread() in self._threads
+
+    def work_waits(self) -> int:
+        """Return how many jobs wait because all threads are busy."""
+        return self._backlog
 
     def submit(self, job: Job) -> bool:
         """Have a job run by a thread of the pool.
@@ -62,23 +73,38 @@ class WorkerPool:
             False if there is no room for it, or the pool was stopped.
         """
         with self._lock:
-            waiting = self._jobs.qsize()
-            if self._stopped or waiting >= self._queue_size + self._idle:
+            if self._stopped:
+                return False
+            if self._free:
+                self._free -= 1
+            elif len(self._threads) < self._most and self._start_thread():
+                pass
+            elif self._backlog < self._queue_size and self._threads:
+                self._backlog += 1
+            else:
                 return False
             self._jobs.put(job)
-            if waiting >= self._idle and len(self._threads) < self._most:
-                self._start_thread()
         return True
 
-    def _start_thread(self) -> None:
+    def _start_thread(self) -> bool:
+        """Start a thread for a job that is about to be queued."""
         thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:
+            log.warning(
+                "the system gives no more threads; there are %d", len(self._threads)
+            )
+            return False
         self._threads.add(thread)
-        thread.start()
+        return True
 
     def _run(self) -> None:
         while True:
             job = self._next_job()
             if job is None:
+                with self._lock:
+                    self._threads.discard(threading.current_thread())
                 return
             try:
                 job()
@@ -87,37 +113,32 @@ class WorkerPool:
                 log.exception("a job of the worker pool failed")
             # Waiting with the finished job would keep its connection alive.
             del job
+            with self._lock:
+                if self._backlog:
+                    self._backlog -= 1
+                else:
+                    self._free += 1
 
     def _next_job(self) -> Job | None:
         """Wait for a job; None means that the thread is to end."""
-        with self._lock:
-            self._idle += 1
         while True:
             try:
-                job = self._jobs.get(timeout=_IDLE_SECONDS)
+                return self._jobs.get(timeout=_IDLE_SECONDS)
             except Empty:
                 with self._lock:
-                    if len(self._threads) > self._least and self._jobs.empty():
-                        self._idle -= 1
+                    if self._free and len(self._threads) > self._least:
+                        self._free -= 1
                         self._threads.discard(threading.current_thread())
                         return None
-                continue
-            with self._lock:
-                self._idle -= 1
-                if job is None:
-                    self._threads.discard(threading.current_thread())
-            return job
 
     def stop(self) -> None:
         """End all threads once their jobs are done, and wait for them a while."""
         with self._lock:
-            if self._stopped:
-                return
-            self._stopped = True
-            threads = list(self._threads)
-            for _ in threads:
-                self._jobs.put(None)
-        own = threading.current_thread()
-        for thread in threads:
-            if thread is not own:
-                thread.join(_STOP_SECONDS)
+            if not self._stopped:
+                self._stopped = True
+                for _ in self._threads:
+                    self._jobs.put(None)
+        deadline = time.monotonic() + _STOP_SECONDS
+        for thread in list(self._threads):
+            if thread is not threading.current_thread():
+                thread.join(max(deadline - time.monotonic(), 0))

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import logging
-import socket
 import ssl
 import threading
-from collections.abc import Callable, Sequence
-from typing import Any, Final
+import time
+from typing import TYPE_CHECKING, Final
 
-from pyro_protocol.config import Configuration
 from pyro_protocol.dispatch import ClientConnection, StreamTable
 from pyro_protocol.session import ServerConnection, Service
-from pyro_protocol.wire import FLAG_ONEWAY, Frame
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable
+
+    from pyro_protocol.config import Configuration
+    from pyro_protocol.wire import Buffer
 
 __all__ = ["ConnectedSocketHost"]
 
@@ -21,12 +25,15 @@ log = logging.getLogger("pyro.server")
 _RECEIVE_SIZE: Final = 64 * 1024
 _STOP_SECONDS: Final = 5.0
 _LONGEST_WAIT: Final = 2.0
+# With a poll time-out of zero the loop would spin.
+_SHORTEST_WAIT: Final = 0.05
 
 
 class ConnectedSocketHost:
     """Serves one socket, without a handshake, until its peer closes it.
 
-    The socket stays the program's own: it is not closed here.
+    The calls run in the thread of the loop, one after the other. The socket stays
+    the program's own: it is not closed here.
 
     Args:
         service: what the connections share.
@@ -37,6 +44,7 @@ class ConnectedSocketHost:
 
     Raises:
         OSError: the socket has no peer.
+        ValueError: TLS is configured, and the socket is without.
     """
 
     def __init__(
@@ -48,6 +56,8 @@ class ConnectedSocketHost:
         *,
         housekeeping: Callable[[], None],
     ) -> None:
+        if config.SSL and not isinstance(sock, ssl.SSLSocket):
+            raise ValueError("SSL is on, but the connected socket is without TLS")
         self.sock = sock
         self._config = config
         self._streams = streams
@@ -55,10 +65,10 @@ class ConnectedSocketHost:
         self._client = ClientConnection(sock.getpeername(), sock)
         self._served = ServerConnection(service, self._client, connected=True)
         self._stopping = False
-        self._released = False
+        self._release: Callable[[], None] | None = None
+        self._released = threading.Event()
         self._thread: threading.Thread | None = None
-        self._ended = threading.Event()
-        self._ended.set()
+        self._next_housekeeping = time.monotonic() + _LONGEST_WAIT
 
     @property
     def worker_count(self) -> int:
@@ -68,66 +78,102 @@ class ConnectedSocketHost:
     def loop(self, condition: Callable[[], bool]) -> None:
         """Serve until the peer closes, ``condition`` is false, or `stop` is called."""
         self._thread = threading.current_thread()
-        self._ended.clear()
-        timeout = self.sock.gettimeout()
+        before = self.sock.gettimeout()
+        wait = min(self._config.POLLTIMEOUT or _LONGEST_WAIT, _LONGEST_WAIT)
         try:
-            self.sock.settimeout(min(self._config.POLLTIMEOUT or _LONGEST_WAIT, _LONGEST_WAIT))
+            self.sock.settimeout(max(wait, _SHORTEST_WAIT))
             while not self._stopping and condition() and self._turn():
                 pass
         finally:
-            self._release()
             self._thread = None
-            self._ended.set()
             if self.sock.fileno() >= 0:
-                self.sock.settimeout(timeout)
+                self.sock.settimeout(before)
+            self._release_if_stopped()
 
     def _turn(self) -> bool:
         """Handle what arrives next; whether the conversation goes on."""
         session = self._served.session
         try:
-            data = self.sock.recv(_RECEIVE_SIZE)
-        except (TimeoutError, ssl.SSLWantReadError):
-            self._streams.expire()
-            self._housekeeping()
-            return True
+            data = self._receive()
+            if data:
+                session.receive_data(data)
+                for event in session.events_received():
+                    self._served.handle(event)
+                    self._send(session.data_to_send())
+                self._send(session.data_to_send())
+            elif data is not None:
+                session.receive_eof()
         except OSError as error:
             if not self._stopping:
                 log.info("connection of %s lost: %s", self._client, error)
-            return False
-        if not data:
-            return False
-        session.receive_data(data)
-        try:
-            for event in session.events_received():
-                self._served.handle(event)
-                if type(event) is Frame and event.flags & FLAG_ONEWAY:
-                    continue
-                for buffer in session.data_to_send():
-                    self.sock.sendall(buffer)
-        except OSError as error:
-            log.info("connection of %s lost: %s", self._client, error)
-            return False
-        if session.closing:
+            session.receive_eof()
+        self._keep_house()
+        if not session.closing:
+            return True
+        if session.error:
             log.warning("%s was dropped: %s", self._client, session.error)
-        return not session.closing
+        self._farewell()
+        return False
 
-    def stop(self) -> None:
-        """End the loop, and wait for it unless it is this thread that runs it."""
+    def _receive(self) -> bytes | None:
+        """Return what has arrived, b"" at the end, None if nothing has."""
+        try:
+            return self.sock.recv(_RECEIVE_SIZE)
+        except (TimeoutError, ssl.SSLWantReadError):
+            return None
+
+    def _send(self, buffers: list[Buffer]) -> None:
+        """Write everything, however slowly the peer reads.
+
+        Raises:
+            OSError: the connection is lost, or the loop is to end.
+        """
+        for buffer in buffers:
+            rest = memoryview(buffer)
+            while rest:
+                try:
+                    rest = rest[self.sock.send(rest) :]
+                except (TimeoutError, ssl.SSLWantWriteError):
+                    if self._stopping:
+                        raise
+
+    def _keep_house(self) -> None:
+        now = time.monotonic()
+        if now >= self._next_housekeeping:
+            self._next_housekeeping = now + _LONGEST_WAIT
+            self._streams.expire()
+            self._housekeeping()
+
+    def _farewell(self) -> None:
+        """Release what the client held."""
+        self._streams.client_gone(self._client)
+        self._served.close()
+
+    def stop(self, release: Callable[[], None], *, wait: bool = True) -> None:
+        """End the loop, and have everything released that belongs to it.
+
+        Args:
+            release: what releases everything, `close` included; it is called when
+                the request being handled is answered.
+            wait: whether to wait up to 5 seconds for it, unless it is a call in
+                the thread of the loop that asks.
+        """
+        self._release = release
         self._stopping = True
-        if self._thread is not threading.current_thread():
-            self._ended.wait(_STOP_SECONDS)
+        if self._thread is threading.current_thread():
+            return
+        if self._thread is None:
+            self._release_if_stopped()
+        if wait:
+            self._released.wait(_STOP_SECONDS)
+
+    def _release_if_stopped(self) -> None:
+        release, self._release = self._release, None
+        if release is not None:
+            release()
+            self._released.set()
 
     def close(self) -> None:
-        """Release what the client held."""
+        """Release what the client held; the loop must have ended."""
         self._stopping = True
-        self._release()
-
-    def _release(self) -> None:
-        if not self._released:
-            self._released = True
-            self._streams.client_gone(self._client)
-            self._served.close()
-
-    def handle_ready(self, _sockets: Sequence[Any]) -> None:
-        """Handle what is ready, on behalf of a foreign event loop."""
-        self._turn()
+        self._farewell()

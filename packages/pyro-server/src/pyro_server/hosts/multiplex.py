@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from ..connection import Connection
+from typing import TYPE_CHECKING
+
 from .selector import SelectorHost
+
+if TYPE_CHECKING:
+    from ..connection import Connection
 
 __all__ = ["MultiplexHost"]
 
@@ -15,15 +19,13 @@ class MultiplexHost(SelectorHost):
     or does not read holds up nobody.
     """
 
+    may_wait_for_writing = False
+
     def run(self, connection: Connection) -> None:
         """Handle the events of a connection."""
-        try:
-            while connection.events and not self._stopping:
-                event = connection.events.pop(0)
-                if not self.handle(connection, event):
-                    break
-        except OSError as error:
-            self._lost(connection, error)
-            return
-        if not connection.paused or connection.outbox:
-            self.settle(connection)
+        while connection.events:
+            if self._stopping or not self.handle(connection, connection.events.pop(0)):
+                # What is left is for another turn of the loop.
+                self.give_back(connection)
+                return
+        self._take_back(connection)

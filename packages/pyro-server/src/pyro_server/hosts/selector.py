@@ -12,29 +12,34 @@ import errno
 import logging
 import selectors
 import socket
-import ssl
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from pyro_protocol.config import Configuration
-from pyro_protocol.dispatch import StreamTable
 from pyro_protocol.session import ConnectRequest, Service
-from pyro_protocol.session.server import ServerEvent
 from pyro_protocol.transport.addresses import prepare_connected
-from pyro_protocol.wire import FLAG_ONEWAY, Frame
+from pyro_protocol.wire import FLAG_ONEWAY, Frame, MessageType
 
 from ..byte_streams import open_byte_stream
 from ..connection import Connection
 from ..workers import WorkerPool
+from .timeouts import Timeouts
 
-__all__ = ["SelectorHost"]
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable
+
+    from pyro_protocol.config import Configuration
+    from pyro_protocol.dispatch import StreamTable
+    from pyro_protocol.session.server import ServerEvent
+
+__all__ = ["INVOKE", "SelectorHost"]
 
 log = logging.getLogger("pyro.server")
 
+INVOKE: Final = int(MessageType.INVOKE)
 _READ: Final = selectors.EVENT_READ
 _WRITE: Final = selectors.EVENT_WRITE
 # New connections may not keep those that are open from being served.
@@ -49,6 +54,9 @@ _LONGEST_WAIT: Final = 2.0
 # With a poll time-out of zero the loop would spin.
 _SHORTEST_WAIT: Final = 0.05
 _STOP_SECONDS: Final = 5.0
+# How long a peer that is sent away may go on sending: to close at once while it
+# does would destroy the answer that is on its way to it.
+_FAREWELL_SECONDS: Final = 2.0
 
 
 class SelectorHost:
@@ -63,7 +71,11 @@ class SelectorHost:
         tls: the context to accept connections with, or None.
         inline_handshake: whether a handshake runs nothing but our own code, so
             that it can be answered in the loop.
+        inline_farewell: the same for the end of a connection.
     """
+
+    may_wait_for_writing = True
+    """Whether the thread that runs a call may wait a moment for a slow reader."""
 
     def __init__(
         self,
@@ -75,6 +87,7 @@ class SelectorHost:
         housekeeping: Callable[[], None],
         tls: ssl.SSLContext | None = None,
         inline_handshake: bool = True,
+        inline_farewell: bool = True,
     ) -> None:
         self._service = service
         self.sock = sock
@@ -83,18 +96,22 @@ class SelectorHost:
         self._housekeeping = housekeeping
         self._tls = tls
         self._inline_handshake = inline_handshake
+        self._inline_farewell = inline_farewell
         self._connections: set[Connection] = set()
-        # In order of time, the oldest first.
-        self._handshaking: dict[Connection, float] = {}
-        self._idle: dict[Connection, float] = {}
+        self._handshaking: Timeouts[Connection] = Timeouts()
+        self._idle: Timeouts[Connection] = Timeouts()
+        self._departing: Timeouts[Connection] = Timeouts()
         self._returned: deque[Connection] = deque()
         self._stopping = False
-        self._loop_thread: threading.Thread | None = None
-        self._loop_ended = threading.Event()
-        self._loop_ended.set()
+        self._release: Callable[[], None] | None = None
+        self._released = threading.Event()
+        self.loop_thread: threading.Thread | None = None
+        self.turn_thread: threading.Thread | None = None
         self._next_housekeeping = time.monotonic() + _LONGEST_WAIT
         self._accept_again = 0.0
-        self._combined: list[SelectorHost] = []
+        # The host whose loop serves the connections: this one, unless combined.
+        self.driver: SelectorHost = self
+        self.combined: list[SelectorHost] = []
         self._pool = WorkerPool(
             config.THREADPOOL_SIZE_MIN,
             config.THREADPOOL_SIZE,
@@ -109,13 +126,19 @@ class SelectorHost:
         self.selector.register(self._wake_reader, _READ, self._woken)
 
     @property
-    def sockets(self) -> list[socket.socket]:
-        """The sockets that a foreign event loop has to watch for reading."""
-        watched = self.selector.get_map().values()
-        return [
-            key.fileobj.stream.sock if isinstance(key.fileobj, Connection) else key.fileobj  # type: ignore[misc] # sockets, all of them
-            for key in watched
-        ]
+    def sockets(self) -> list[Any]:
+        """What a foreign event loop has to watch for reading.
+
+        While an answer waits for a slow reader, the selector is among the sockets:
+        it becomes readable as soon as more of the answer can be written.
+        """
+        watched = list(self.selector.get_map().values())
+        sockets = [getattr(key.fileobj, "sock", key.fileobj) for key in watched]
+        if any(key.events & _WRITE for key in watched) and hasattr(
+            self.selector, "fileno"
+        ):
+            sockets.append(self.selector)
+        return sockets
 
     @property
     def connections(self) -> list[Connection]:
@@ -129,14 +152,13 @@ class SelectorHost:
 
     def loop(self, condition: Callable[[], bool]) -> None:
         """Serve until ``condition`` is false, or `stop` is called."""
-        self._loop_thread = threading.current_thread()
-        self._loop_ended.clear()
+        self.loop_thread = threading.current_thread()
         try:
             while not self._stopping and condition():
                 self.turn(self._wait_time())
         finally:
-            self._loop_thread = None
-            self._loop_ended.set()
+            self.loop_thread = None
+            self.release_if_stopped()
 
     def _wait_time(self) -> float:
         wait = min(self._config.POLLTIMEOUT or _LONGEST_WAIT, _LONGEST_WAIT)
@@ -146,60 +168,83 @@ class SelectorHost:
 
     def turn(self, timeout: float) -> None:
         """Wait at most ``timeout`` seconds for events, and handle them."""
+        self.turn_thread = threading.current_thread()
         try:
-            ready = self.selector.select(timeout)
-        except OSError:
-            # A socket was closed while it was waited on.
-            if self._stopping:
-                return
-            raise
-        for key, _mask in ready:
+            self._handle_events(timeout)
+        finally:
+            self.turn_thread = None
+        for host in (*self.combined, self):
+            host.release_if_stopped()
+
+    def _handle_events(self, timeout: float) -> None:
+        for key, _mask in self.selector.select(timeout):
             handler: Callable[[Any], None] = key.data
             handler(key.fileobj)
-        self._tick()
-        for other in self._combined:
-            other._tick()
-
-    def handle_ready(self, _sockets: Sequence[Any]) -> None:
-        """Handle what is ready, on behalf of a foreign event loop."""
-        self.turn(0)
+        for host in (self, *self.combined):
+            host.tick()
 
     def combine(self, other: SelectorHost) -> None:
         """Let this loop serve the connections of another host as well."""
         for key in list(other.selector.get_map().values()):
             self.selector.register(key.fileobj, key.events, key.data)
         other.selector.close()
-        other.selector = self.selector
-        self._combined.append(other)
+        for host in (other, *other.combined):
+            host.selector = self.selector
+            host.driver = self
+            self.combined.append(host)
+        other.combined = []
 
-    def stop(self) -> None:
-        """End the loop, and wait for it unless it is this thread that runs it."""
+    def stop(self, release: Callable[[], None], *, wait: bool = True) -> None:
+        """End the loop, and have everything released that belongs to it.
+
+        That is done at the end of the loop's turn, so that requests being handled
+        are answered first, the one to stop among them. Without a loop it is done
+        here.
+
+        Args:
+            release: what releases everything, `close` included.
+            wait: whether to wait up to 5 seconds for it, unless the loop would
+                have to wait for the caller.
+        """
+        self._release = release
         self._stopping = True
         self.wake()
+        driver = self.driver
         own = threading.current_thread()
-        if self._loop_thread is not own and not own.name.startswith("pyro-worker-"):
-            self._loop_ended.wait(_STOP_SECONDS)
+        if own in (driver.turn_thread, driver.loop_thread):
+            return
+        if self._pool.runs_current_thread():
+            return
+        if driver.loop_thread is None:
+            self.release_if_stopped()
+        if wait:
+            self._released.wait(_STOP_SECONDS)
+
+    def release_if_stopped(self) -> None:
+        """Release everything, if that has been asked for."""
+        release, self._release = self._release, None
+        if release is not None:
+            release()
+            self._released.set()
 
     def close(self) -> None:
-        """End all connections and release everything."""
+        """End all connections and release everything; the loop must have ended."""
         self._stopping = True
-        for connection in list(self._connections):
-            if not connection.watched:
-                # A worker has it: have it notice, but leave the descriptor alone,
-                # which could become another socket's in its hands.
-                with contextlib.suppress(OSError):
-                    connection.stream.sock.shutdown(socket.SHUT_RDWR)
+        with contextlib.suppress(KeyError, ValueError):
+            self.selector.unregister(self.sock)
+        self.sock.close()
+        # Before the connections: what is being worked on can still be answered.
         self._pool.stop()
         for connection in list(self._connections):
             self._end(connection)
-        with contextlib.suppress(KeyError, ValueError, OSError):
-            self.selector.unregister(self.sock)
+        with contextlib.suppress(KeyError, ValueError):
             self.selector.unregister(self._wake_reader)
-        if not self._combined and not self.selector.get_map():
-            self.selector.close()
-        self.sock.close()
         self._wake_reader.close()
         self._wake_writer.close()
+        if self.driver is not self:
+            self.driver.combined.remove(self)
+        if not self.selector.get_map():
+            self.selector.close()
 
     def wake(self) -> None:
         """Have the loop look at what was handed to it."""
@@ -209,8 +254,21 @@ class SelectorHost:
     def _woken(self, sock: Any) -> None:
         with contextlib.suppress(BlockingIOError):
             sock.recv(4096)
-        while self._returned:
-            self._take_back(self._returned.popleft())
+        # Those that come back while this is done have their own wake-up.
+        for _ in range(len(self._returned)):
+            self._guarded(self._take_back, self._returned.popleft())
+
+    def _guarded(
+        self, step: Callable[[Connection], None], connection: Connection
+    ) -> None:
+        """Do something for a connection; what goes wrong costs only that one."""
+        try:
+            step(connection)
+        except OSError as error:
+            self._lost(connection, error)
+        except (Exception, SystemExit):
+            log.exception("serving %s failed", connection.client)
+            self._end(connection)
 
     def give_back(self, connection: Connection) -> None:
         """Hand a connection over to the loop, from any thread."""
@@ -218,19 +276,35 @@ class SelectorHost:
         self.wake()
 
     def _take_back(self, connection: Connection) -> None:
-        """Go on with a connection that a worker has had."""
-        if connection.ended:
+        """Go on with a connection, in the thread of the loop."""
+        if connection.ended or self._stopping:
+            # When the host is closed, all its connections are ended.
             return
-        if self._stopping:
-            self._end(connection)
-        elif connection.outbox:
+        if not connection.flush(wait=False):
             self._watch(connection, _WRITE)
+        elif self._park(connection):
+            self._unwatch(connection)
         elif connection.events:
             self._process(connection)
         elif connection.session.closing:
-            self._end(connection)
-        elif not connection.paused:
+            self._dismiss(connection)
+        else:
             self._watch(connection, _READ)
+
+    def _park(self, connection: Connection) -> bool:
+        """Leave a connection alone until fewer of its oneway requests wait.
+
+        Whoever runs them gives it back then.
+        """
+        if not connection.oneway_running:
+            return False
+        with connection.oneway_lock:
+            connection.parked = self._is_full(connection)
+            return connection.parked
+
+    def _is_full(self, connection: Connection) -> bool:
+        waiting = len(connection.oneway)
+        return waiting > 0 and waiting >= self._config.MAX_ONEWAY_QUEUE
 
     def _accept(self, listener: Any) -> None:
         for _ in range(_ACCEPTED_AT_ONCE):
@@ -267,7 +341,7 @@ class SelectorHost:
             sock.close()
             return
         self._connections.add(connection)
-        self._handshaking[connection] = time.monotonic() + self._config.HANDSHAKE_TIMEOUT
+        self._handshaking.start(connection)
         connection.shaken = self._tls is None
         self._watch(connection, _READ)
         if connection.shaken:
@@ -275,6 +349,7 @@ class SelectorHost:
             self._ready(connection)
 
     def _watch(self, connection: Connection, events: int) -> None:
+        self._idle.start(connection)
         if connection.watched == events:
             return
         if connection.watched:
@@ -282,97 +357,94 @@ class SelectorHost:
         else:
             self.selector.register(connection, events, self._ready)
         connection.watched = events
-        self._idle[connection] = time.monotonic()
 
     def _unwatch(self, connection: Connection) -> None:
         if connection.watched:
             connection.watched = 0
             with contextlib.suppress(KeyError, ValueError):
                 self.selector.unregister(connection)
-            self._idle.pop(connection, None)
+        self._idle.cancel(connection)
 
     def _ready(self, connection: Connection) -> None:
         """Read from, or write to, a connection that is ready for it."""
-        if connection.ended:
-            return
-        try:
+        if not connection.ended:
+            self._guarded(self._advance, connection)
+
+    def _advance(self, connection: Connection) -> None:
+        if not connection.shaken:
+            connection.shaken = connection.stream.handshake()
             if not connection.shaken:
-                self._shake_hands(connection)
+                wants_write = connection.stream.wants_write
+                self._watch(connection, _WRITE if wants_write else _READ)
                 return
-            if connection.outbox:
-                if not connection.flush(wait=False):
-                    return
-                self._unwatch(connection)
-                self._take_back(connection)
-                return
-            data = connection.stream.read(connection.session.missing)
-            if data is None:
-                return
-            connection.receive(data)
-        except OSError as error:
-            self._lost(connection, error)
+        if connection.outbox:
+            # Also when not all of it could be written: the time-out begins anew.
+            self._take_back(connection)
             return
+        if connection.departing:
+            self._see_off(connection)
+            return
+        data = connection.stream.read(connection.session.missing)
+        if data is None:
+            self._watch(connection, _READ)
+            return
+        connection.receive(data)
         if connection.events or connection.session.closing:
             self._process(connection)
         else:
-            # Still in the middle of a message; not idle, though.
-            self._idle.pop(connection, None)
-            self._idle[connection] = time.monotonic()
-
-    def _shake_hands(self, connection: Connection) -> None:
-        connection.shaken = connection.stream.handshake()
-        wanted = _WRITE if connection.stream.wants_write else _READ
-        self._watch(connection, _READ if connection.shaken else wanted)
+            # In the middle of a message, or past one that was refused already.
+            self._take_back(connection)
 
     def _process(self, connection: Connection) -> None:
         """Handle what has arrived, here or elsewhere."""
         if self._inline_handshake and self._handle_handshake(connection):
             return
-        self._unwatch(connection)
         if connection.events:
+            self._unwatch(connection)
             self.run(connection)
         else:
-            self._finish_closing(connection)
+            self._take_back(connection)
 
     def _handle_handshake(self, connection: Connection) -> bool:
         """Answer a handshake in the loop; whether that was all there was to do."""
-        if len(connection.events) != 1 or type(connection.events[0]) is not ConnectRequest:
+        if (
+            len(connection.events) != 1
+            or type(connection.events[0]) is not ConnectRequest
+        ):
             return False
         connection.served.handle(connection.events.pop())
         connection.events += connection.session.events_received()
-        try:
-            written = connection.flush(wait=False)
-        except OSError as error:
-            self._lost(connection, error)
-            return True
-        if connection.session.closing or connection.events or not written:
+        if connection.session.closing or connection.events:
             return False
-        self._handshaking.pop(connection, None)
+        self._handshaking.cancel(connection)
+        self._take_back(connection)
         return True
 
-    def _finish_closing(self, connection: Connection) -> None:
-        """Close a connection once everything is written."""
-        try:
-            written = connection.flush(wait=False)
-        except OSError as error:
-            self._lost(connection, error)
-            return
-        if written:
+    def _dismiss(self, connection: Connection) -> None:
+        """Close a connection on which nothing more is to be said."""
+        if connection.at_end:
             self._end(connection)
-        else:
-            self._watch(connection, _WRITE)
+            return
+        self._report(connection)
+        connection.stream.sock.shutdown(socket.SHUT_WR)
+        connection.departing = True
+        self._departing.start(connection)
+        self._watch(connection, _READ)
+        self._see_off(connection)
+
+    def _see_off(self, connection: Connection) -> None:
+        """Ignore what a peer still sends that was told to go."""
+        data = connection.stream.read(0)
+        if data == b"":
+            self._end(connection)
 
     def run(self, connection: Connection) -> None:
         """Handle the events of a connection; it belongs to the one who does.
 
-        Afterwards the connection is given back with `give_back`, or is handed on
-        with `settle` in the thread of the loop.
+        Afterwards the connection is given back with `give_back`, or in the thread
+        of the loop with `_take_back`.
         """
         raise NotImplementedError
-
-    def settle(self, connection: Connection) -> None:
-        """Go on with a connection in the thread of the loop."""
-        self._take_back(connection)
 
     def handle(self, connection: Connection, event: ServerEvent) -> bool:
         """Handle one request; whether the connection can take the next one.
@@ -384,79 +456,103 @@ class SelectorHost:
         Raises:
             OSError: the connection is lost.
         """
-        if type(event) is Frame and event.flags & FLAG_ONEWAY:
+        if type(event) is Frame and event.flags & FLAG_ONEWAY and event.kind == INVOKE:
             return self._queue_oneway(connection, event)
         connection.served.handle(event)
-        if not connection.client.established:
+        if type(event) is ConnectRequest:
             connection.events += connection.session.events_received()
-        return connection.flush(wait=True)
+        return connection.flush(wait=self.may_wait_for_writing)
 
     def _queue_oneway(self, connection: Connection, frame: Frame) -> bool:
         with connection.oneway_lock:
             connection.oneway.append(frame)
-            connection.paused = len(connection.oneway) >= self._config.MAX_ONEWAY_QUEUE
-            paused = connection.paused
-            if connection.oneway_running:
-                return not paused
-            connection.oneway_running = True
+            full = self._is_full(connection)
+            running, connection.oneway_running = connection.oneway_running, True
+        if running:
+            return not full
         if not self._pool.submit(partial(self._run_oneway, connection)):
             # No worker has time, so the one that brought it does it itself.
             self._run_oneway(connection)
-        return not connection.paused
+            return True
+        return not full
 
     def _run_oneway(self, connection: Connection) -> None:
-        while True:
-            with connection.oneway_lock:
-                if not connection.oneway:
-                    connection.oneway_running = False
-                    resume, connection.paused = connection.paused, False
-                    break
-                frame = connection.oneway.popleft()
-            connection.served.handle(frame)
-        if resume:
+        while (frame := self._next_oneway(connection)) is not None:
+            try:
+                connection.served.handle(frame)
+            except Exception:
+                log.exception("a oneway request of %s failed", connection.client)
+
+    def _next_oneway(self, connection: Connection) -> Frame | None:
+        """Return the next oneway request; after the last, do what waited for it."""
+        with connection.oneway_lock:
+            if connection.oneway and not self._stopping:
+                return connection.oneway.popleft()
+            connection.oneway.clear()
+            connection.oneway_running = False
+            parked, connection.parked = connection.parked, False
+            ended = connection.ended
+        if ended:
+            connection.served.close()
+        elif parked:
             self.give_back(connection)
+        return None
 
     def _lost(self, connection: Connection, error: OSError) -> None:
         log.info("connection of %s lost: %s", connection.client, error)
         self._end(connection)
 
+    def _report(self, connection: Connection) -> None:
+        """Take a note of why a connection is ended by this side."""
+        session = connection.session
+        if session.error:
+            log.warning("%s was dropped: %s", connection.client, session.error)
+            session.error = None
+
     def _end(self, connection: Connection) -> None:
         """Close a connection and forget it."""
-        if connection.ended:
-            return
-        connection.ended = True
-        if connection.session.error:
-            log.warning(
-                "%s was dropped: %s", connection.client, connection.session.error
-            )
+        with connection.oneway_lock:
+            if connection.ended:
+                return
+            connection.ended = True
+            # Whoever runs the oneway requests says farewell after the last one.
+            farewell = not connection.oneway_running
+        self._report(connection)
         self._unwatch(connection)
-        self._handshaking.pop(connection, None)
+        self._handshaking.cancel(connection)
+        self._departing.cancel(connection)
         self._connections.discard(connection)
         connection.stream.close()
         self._streams.client_gone(connection.client)
-        # What a program's hook does may take its time.
-        if not self._pool.submit(connection.served.close):
+        if farewell:
+            self._say_farewell(connection)
+
+    def _say_farewell(self, connection: Connection) -> None:
+        """Release what the client held; what is not our own code may take its time."""
+        client = connection.client
+        quick = self._inline_farewell and not (
+            client.session_instances or client.tracked_resources
+        )
+        if quick or not self._pool.submit(connection.served.close):
             connection.served.close()
 
-    def _tick(self) -> None:
+    def tick(self) -> None:
         """Do what depends on time."""
-        now = time.monotonic()
-        while self._handshaking:
-            connection, deadline = next(iter(self._handshaking.items()))
-            if connection.client.established or connection.ended:
-                del self._handshaking[connection]
-            elif deadline > now:
-                break
-            else:
+        settings = self._config
+        for connection in self._handshaking.take_expired(settings.HANDSHAKE_TIMEOUT):
+            # One that a worker has, or that is being sent away, has spoken in time.
+            if connection.watched and not (
+                connection.client.established or connection.departing
+            ):
                 connection.session.error = "no handshake in time"
                 self._end(connection)
-        timeout = self._config.COMMTIMEOUT
-        while timeout > 0 and self._idle:
-            connection, since = next(iter(self._idle.items()))
-            if since + timeout > now:
-                break
-            log.info("%s was idle for too long", connection.client)
+        for connection in self._departing.take_expired(_FAREWELL_SECONDS):
             self._end(connection)
+        if settings.COMMTIMEOUT > 0:
+            for connection in self._idle.take_expired(settings.COMMTIMEOUT):
+                log.info("%s was idle for too long", connection.client)
+                self._end(connection)
+        now = time.monotonic()
         if self._accept_again and now >= self._accept_again:
             self._accept_again = 0.0
             self.selector.register(self.sock, _READ, self._accept)

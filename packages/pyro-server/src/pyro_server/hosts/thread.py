@@ -7,14 +7,20 @@ threads; then it gives the connection back to the selector loop.
 
 from __future__ import annotations
 
+import logging
 from functools import partial
+from typing import TYPE_CHECKING
 
 from pyro_protocol.wire import FLAG_ONEWAY
 
-from ..connection import Connection
-from .selector import SelectorHost, log
+from .selector import INVOKE, SelectorHost
+
+if TYPE_CHECKING:
+    from ..connection import Connection
 
 __all__ = ["ThreadHost"]
+
+log = logging.getLogger("pyro.server")
 
 # A large message that keeps coming is received by the worker; anything slower
 # goes back to the loop, so that no peer can hold a worker by dripping bytes.
@@ -35,12 +41,7 @@ class ThreadHost(SelectorHost):
         for event in connection.events:
             connection.served.refuse_busy(event)
         connection.events = []
-        try:
-            connection.flush(wait=False)
-        except OSError as error:
-            self._lost(connection, error)
-            return
-        self.settle(connection)
+        self._take_back(connection)
 
     def _work(self, connection: Connection) -> None:
         """Serve one connection for as long as requests keep coming."""
@@ -48,20 +49,23 @@ class ThreadHost(SelectorHost):
             while self._serve(connection) and self._stay(connection):
                 pass
         except OSError as error:
-            connection.session.receive_eof()
-            connection.events = []
-            connection.outbox = []
-            connection.session.error = f"connection lost: {error}"
-        if not connection.paused or connection.outbox:
-            self.give_back(connection)
+            log.info("connection of %s lost: %s", connection.client, error)
+            connection.give_up()
+        except BaseException as error:
+            # A hook of the program, at worst; the loop must get the connection back.
+            log.exception("serving %s failed", connection.client)
+            connection.give_up(f"{type(error).__name__} while it was served")
+        self.give_back(connection)
 
     def _serve(self, connection: Connection) -> bool:
         """Handle the waiting events; whether the connection can take more."""
         while events := connection.events:
             connection.events = []
-            for position, event in enumerate(events, 1):
-                if not self.handle(connection, event) or self._stopping:
-                    connection.events = events[position:] + connection.events
+            for position, event in enumerate(events):
+                if self._stopping:
+                    return False
+                if not self.handle(connection, event):
+                    connection.events = events[position + 1 :] + connection.events
                     return False
         return not connection.session.closing
 
@@ -92,7 +96,7 @@ class ThreadHost(SelectorHost):
                 missing = session.missing
                 continue
             missing = 0
-            if frame.flags & FLAG_ONEWAY:
+            if frame.flags & FLAG_ONEWAY and frame.kind == INVOKE:
                 if not self._queue_oneway(connection, frame):
                     return False
                 continue

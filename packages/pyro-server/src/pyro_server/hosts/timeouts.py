@@ -1,0 +1,42 @@
+"""Time-outs of many connections that are all equally long."""
+
+from __future__ import annotations
+
+import time
+from typing import Generic, TypeVar
+
+__all__ = ["Timeouts"]
+
+M = TypeVar("M")
+
+
+class Timeouts(Generic[M]):
+    """Since when each of its members has been waiting.
+
+    All may wait equally long, so that the one that waits longest is always the
+    next whose time is up, and starting anew costs the same however many there are.
+    """
+
+    def __init__(self) -> None:
+        self._since: dict[M, float] = {}
+
+    def start(self, member: M) -> None:
+        """Let the time of a member begin, or begin anew."""
+        self._since.pop(member, None)
+        self._since[member] = time.monotonic()
+
+    def cancel(self, member: M) -> None:
+        """Let a member wait for as long as it likes."""
+        self._since.pop(member, None)
+
+    def take_expired(self, seconds: float) -> list[M]:
+        """Remove and return the members that have waited for so long."""
+        latest = time.monotonic() - seconds
+        expired: list[M] = []
+        for member, since in self._since.items():
+            if since > latest:
+                break
+            expired.append(member)
+        for member in expired:
+            del self._since[member]
+        return expired
