@@ -1,0 +1,82 @@
+"""Daemons of both server types for the tests, and a watch for what they leave."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pyro_protocol.config import Configuration
+from pyro_protocol.transport import BlockingChannel
+from pyro_server import Daemon
+from support.daemons import RawClient, serving
+from support.hosting import DEADLINE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from pyro_protocol import URI
+
+
+@pytest.fixture(autouse=True)
+def _no_thread_is_left() -> Iterator[None]:
+    before = set(threading.enumerate())
+    yield
+    left = set(threading.enumerate()) - before
+    assert not [thread for thread in left if thread.name.startswith("pyro-")]
+
+
+@pytest.fixture(params=["thread", "multiplex"])
+def servertype(request: pytest.FixtureRequest) -> str:
+    """Every test that serves runs once for each server type."""
+    return str(request.param)
+
+
+@pytest.fixture
+def settings(servertype: str) -> Configuration:
+    """Settings of a daemon, to be changed before it is made."""
+    settings = Configuration(use_environment=False)
+    settings.SERVERTYPE = servertype
+    return settings
+
+
+@pytest.fixture
+def start(settings: Configuration) -> Iterator[Callable[..., Daemon]]:
+    """Makes a daemon with the settings and has it serve until the test is over."""
+    with contextlib.ExitStack() as stack:
+
+        def start(
+            daemon_class: type[Daemon] = Daemon, *args: Any, **kwargs: Any
+        ) -> Daemon:
+            daemon = daemon_class(*args, **{"config": settings, **kwargs})
+            return stack.enter_context(serving(daemon))
+
+        yield start
+
+
+@pytest.fixture
+def connect() -> Iterator[Callable[..., BlockingChannel]]:
+    """Connects channels, and closes them when the test is over."""
+    plain = Configuration(use_environment=False)
+    with contextlib.ExitStack() as stack:
+
+        def connect(uri: URI, **kwargs: Any) -> BlockingChannel:
+            options = {"config": plain, "timeout": DEADLINE, **kwargs}
+            channel = BlockingChannel.connect(uri, **options)
+            stack.callback(channel.close)
+            return channel
+
+        yield connect
+
+
+@pytest.fixture
+def raw() -> Iterator[Callable[..., RawClient]]:
+    """Connects bare sockets, and closes them when the test is over."""
+    with contextlib.ExitStack() as stack:
+
+        def raw(*args: Any, **kwargs: Any) -> RawClient:
+            return stack.enter_context(RawClient(*args, **kwargs))
+
+        yield raw

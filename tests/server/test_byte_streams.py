@@ -1,0 +1,179 @@
+from __future__ import annotations
+
+import socket
+import ssl
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pyro_server.byte_streams import (
+    ByteStream,
+    _NonBlockingStream,
+    open_byte_stream,
+)
+from support.certificates import make_certificate
+from support.hosting import DEADLINE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    Ends = tuple[ByteStream, socket.socket]
+
+_LARGE = 10_000_000
+
+
+@pytest.fixture(params=["usual", "non-blocking"])
+def ends(request: pytest.FixtureRequest) -> Iterator[Ends]:
+    """A byte stream, in both ways to do it, and the socket at its other end."""
+    here, there = socket.socketpair()
+    there.settimeout(DEADLINE)
+    make: Callable[[socket.socket], ByteStream]
+    make = open_byte_stream if request.param == "usual" else _NonBlockingStream
+    stream = make(here)
+    with there:
+        yield stream, there
+        stream.close()
+
+
+def receive(sock: socket.socket, size: int) -> bytes:
+    pieces = bytearray()
+    while len(pieces) < size:
+        pieces += sock.recv(size - len(pieces))
+    return bytes(pieces)
+
+
+def test_reading_never_waits(ends: Ends) -> None:
+    stream, other = ends
+    assert stream.handshake()
+    assert stream.read(0) is None
+    other.sendall(b"some bytes")
+    assert stream.read(0) == b"some bytes"
+    assert stream.read(0) is None
+    other.close()
+    assert stream.read(0) == b""
+
+
+def test_reading_soon_waits_a_moment_for_the_first_byte(ends: Ends) -> None:
+    stream, other = ends
+    assert stream.read_soon(0) is None
+    sender = threading.Timer(0.0005, other.sendall, [b"some bytes"])
+    sender.start()
+    data = None
+    while data is None:
+        data = stream.read_soon(0)
+    assert data == b"some bytes"
+    sender.join()
+    other.close()
+    assert stream.read_soon(0) == b""
+    assert stream.read_soon(1_000_000) == b""
+
+
+def test_a_large_message_is_read_in_large_pieces(ends: Ends) -> None:
+    stream, other = ends
+    sender = threading.Thread(target=other.sendall, args=(bytes(_LARGE),))
+    sender.start()
+    received = 0
+    while received < _LARGE:
+        missing = _LARGE - received
+        data = stream.read_soon(missing)
+        if data is not None:
+            assert 0 < len(data) <= max(missing, 64 * 1024)
+            received += len(data)
+    sender.join(DEADLINE)
+    assert stream.read(0) is None
+
+
+def test_what_is_written_arrives_whole_and_in_order(ends: Ends) -> None:
+    stream, other = ends
+    assert (
+        stream.write([b"one ", bytearray(b"two "), memoryview(b"three")], wait=False)
+        == []
+    )
+    assert receive(other, 13) == b"one two three"
+    assert stream.write([b""], wait=True) == []
+    assert stream.write([], wait=True) == []
+
+
+@pytest.mark.parametrize("wait", [True, False])
+def test_what_a_reader_does_not_take_is_given_back(ends: Ends, *, wait: bool) -> None:
+    stream, other = ends
+    data = bytes(range(250)) * (_LARGE // 250)
+    rest = stream.write([data, b"the end"], wait=wait)
+    left = sum(len(one) for one in rest)
+    written = len(data) + len(b"the end") - left
+    assert 0 < left < _LARGE
+    assert rest[-1] == b"the end"
+    assert receive(other, written) == data[:written]
+    reader = threading.Thread(target=receive, args=(other, left))
+    reader.start()
+    while rest:
+        rest = stream.write(rest, wait=True)
+    reader.join(DEADLINE)
+    assert not reader.is_alive()
+
+
+def test_waiting_for_a_steady_reader_has_an_end(
+    ends: Ends, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream, other = ends
+    taken = 0
+
+    def take_a_little(_sock: socket.socket) -> bool:
+        nonlocal taken
+        taken += len(other.recv(100_000))
+        return True
+
+    monkeypatch.setattr("pyro_server.byte_streams._writable", take_a_little)
+    monkeypatch.setattr("pyro_server.byte_streams.LONGEST_WRITE_SECONDS", 0.0)
+    assert stream.write([bytes(_LARGE)], wait=True)
+    monkeypatch.setattr("pyro_server.byte_streams.LONGEST_WRITE_SECONDS", DEADLINE)
+    before = taken
+    assert stream.write([bytes(_LARGE)], wait=True) == []
+    assert taken - before > _LARGE // 2
+
+
+def test_writing_to_a_peer_that_is_gone_is_an_error(ends: Ends) -> None:
+    stream, other = ends
+    other.close()
+    with pytest.raises(OSError, match="."):
+        stream.write([b"anybody there?"], wait=True)
+
+
+def test_a_tls_handshake_never_waits(tmp_path: Path) -> None:
+    certificate = make_certificate(tmp_path, "server")
+    inside = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    inside.load_cert_chain(*certificate)
+    outside = ssl.create_default_context(cafile=certificate.certificate)
+    here, there = socket.socketpair()
+    there.settimeout(DEADLINE)
+    here.setblocking(False)
+    stream = open_byte_stream(
+        inside.wrap_socket(here, server_side=True, do_handshake_on_connect=False)
+    )
+    assert not stream.handshake()
+    assert not stream.wants_write
+    clients: list[ssl.SSLSocket] = []
+    shaking = threading.Thread(
+        target=lambda: clients.append(
+            outside.wrap_socket(there, server_hostname="localhost")
+        )
+    )
+    shaking.start()
+    while not stream.handshake():
+        pass
+    shaking.join(DEADLINE)
+    (client,) = clients
+    with client:
+        assert stream.handshake()
+        assert stream.read(0) is None
+        # Several records at once: what is decrypted does not show as readable.
+        client.sendall(bytes(50_000))
+        received = 0
+        while received < 50_000:
+            data = stream.read_soon(0)
+            received += len(data or b"")
+        assert stream.write([b"hello"], wait=True) == []
+        assert client.recv(10) == b"hello"
+        stream.close()

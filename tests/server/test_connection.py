@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import socket
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pyro_protocol.session import ConnectRequest
+from pyro_protocol.wire import Frame
+from pyro_server import Daemon
+from pyro_server.byte_streams import open_byte_stream
+from pyro_server.connection import Connection
+from support.daemons import RawClient
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pyro_protocol.config import Configuration
+
+
+@pytest.fixture
+def settings() -> Configuration:
+    from pyro_protocol.config import Configuration
+
+    return Configuration(use_environment=False)
+
+
+@pytest.fixture
+def client() -> Iterator[RawClient]:
+    """A client whose messages are only made, and taken to the connection by hand."""
+    here, there = socket.socketpair()
+    with there, RawClient("PYRO:Pyro.Daemon@./u:x", here) as client:
+        client.other = there  # type: ignore[attr-defined] # for the next fixture
+        yield client
+
+
+@pytest.fixture
+def connection(client: Any, settings: Configuration) -> Iterator[Connection]:
+    with Daemon(config=settings) as daemon:
+        service = daemon._make_service()
+        yield Connection(service, open_byte_stream(client.other), "somewhere")
+
+
+def test_messages_are_events_once_however_they_arrive(
+    connection: Connection, client: RawClient
+) -> None:
+    for byte in client.connect_message():
+        connection.receive(bytes([byte]))
+    (request,) = connection.events
+    assert isinstance(request, ConnectRequest)
+    connection.served.handle(connection.events.pop())
+    assert connection.flush(wait=True)
+    messages = client.call_message("ping") + client.call_message("info")
+    connection.receive(messages[:50])
+    connection.receive(messages[50:60])
+    connection.receive(messages[60:])
+    assert [type(event) for event in connection.events] == [Frame, Frame]
+    connection.receive(client.call_message("ping"))
+    numbers = [event.sequence for event in connection.events]  # type: ignore[union-attr] # frames
+    assert numbers == [2, 3, 4]
+    assert connection.session.events_received() == []
+
+
+def test_its_socket_can_be_waited_on(connection: Connection, client: Any) -> None:
+    assert connection.fileno() == client.other.fileno()
+    assert connection.sock is client.other
+
+
+def test_the_end_is_noticed(connection: Connection) -> None:
+    assert not connection.at_end
+    connection.receive(b"")
+    assert connection.at_end
+    assert connection.session.closing
+
+
+def test_what_cannot_be_written_yet_is_kept_in_order(
+    connection: Connection, client: RawClient
+) -> None:
+    connection.outbox = [bytes(5_000_000), b"first"]
+    assert not connection.flush(wait=False)
+    connection.receive(client.connect_message())
+    connection.served.handle(connection.events.pop())
+    received = bytearray()
+    while not connection.flush(wait=False):
+        received += client.sock.recv(1_000_000)
+    client.sock.settimeout(0)
+    with pytest.raises(BlockingIOError):
+        while data := client.sock.recv(1_000_000):
+            received += data
+    assert received[5_000_000:5_000_009] == b"firstPYRO"
+
+
+def test_giving_up_forgets_everything(
+    connection: Connection, client: RawClient
+) -> None:
+    connection.receive(client.connect_message())
+    connection.outbox = [b"something"]
+    connection.give_up("a reason")
+    assert connection.at_end
+    assert connection.events == []
+    assert connection.flush(wait=True)
+    assert connection.session.closing
+    assert connection.session.error == "a reason"

@@ -1,0 +1,51 @@
+"""The meta-package: all public names in one place."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+import pyro_suite
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+PARTS = ["pyro_protocol", "pyro_client", "pyro_server", "pyro_naming", "pyro_httpgw"]
+
+
+def public_names(package: ModuleType) -> set[str]:
+    return set(package.__all__) - {"__version__"}
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_it_offers_every_public_name_of_a_part(part: str) -> None:
+    package = importlib.import_module(part)
+    assert public_names(package) <= set(pyro_suite.__all__)
+    for name in public_names(package):
+        assert getattr(pyro_suite, name) is getattr(package, name), name
+
+
+def test_it_offers_nothing_of_its_own() -> None:
+    names = [public_names(importlib.import_module(part)) for part in PARTS]
+    assert public_names(pyro_suite) == set().union(*names)
+
+
+@pytest.mark.parametrize("part", [*PARTS, "pyro_suite"])
+def test_the_list_of_public_names_is_sorted_and_true(part: str) -> None:
+    package = importlib.import_module(part)
+    listed = list(package.__all__)
+    assert len(set(listed)) == len(listed)
+    assert all(hasattr(package, name) for name in listed)
+    assert package.__version__ == importlib.metadata.version(part.replace("_", "-"))
+
+
+def test_star_import_gives_the_public_names() -> None:
+    program = (
+        "from pyro_suite import *; print(Proxy, Daemon, start_ns, pyro_app, expose)"
+    )
+    subprocess.run([sys.executable, "-W", "error", "-c", program], check=True)
