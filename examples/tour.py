@@ -214,7 +214,7 @@ class Tour:
             batch = BatchProxy(station)
             for start, end in months:
                 batch.statistics("wind", start=start, end=end)
-            return list(batch() or ())
+            return list(batch())
 
         single = step.call("12 calls, one by one", one_by_one, lambda _: "")
         single_seconds = step.last_call_seconds

@@ -398,6 +398,7 @@ def test_a_proxy_whose_check_failed_is_not_usable(
             with pytest.raises(PermissionError, match="not our server"):
                 proxy.add(1, 2)
             assert proxy._pyroConnection is None
+            assert proxy._pyroMethods == set()
             host.wait_for_client_gone()
     assert bench.calls == 0
 

@@ -81,6 +81,13 @@ def test_time_out_and_retries_come_from_the_configuration() -> None:
     assert proxy._pyroMaxRetries == 4
 
 
+def test_the_uri_can_be_changed_before_connecting(uri: str) -> None:
+    with Proxy("PYRO:bench@localhost:1") as proxy:
+        proxy._pyroUri = URI(uri)
+        assert proxy.add(2, 3) == 5
+        assert proxy._pyroUri == URI(uri)
+
+
 # Methods and attributes
 
 

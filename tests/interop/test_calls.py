@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from support.peers import pyro5_python
 from support.programs import Program
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 PROGRAMS = Path(__file__).parent / "programs"
 SERIALIZERS = ["serpent", "json", "msgpack", "marshal"]
@@ -58,7 +60,11 @@ TUPLES_AND_SETS = {
     "msgpack": ("[1, 'two', [3.0]]", "['only']"),
 }
 BASE64 = "{'data': 'AP8gYnl0ZXM=', 'encoding': 'base64'}"
-BYTES = {"serpent": BASE64, "msgpack": r"b'\x00\xff bytes'", "marshal": r"b'\x00\xff bytes'"}
+BYTES = {
+    "serpent": BASE64,
+    "msgpack": r"b'\x00\xff bytes'",
+    "marshal": r"b'\x00\xff bytes'",
+}
 
 
 @pytest.fixture(scope="module")
@@ -155,7 +161,9 @@ def test_our_peers_keep_every_type_by_default(our_target: str) -> None:
     assert report["echo complex"] == "(1+2j)"
 
 
-def test_our_client_falls_back_to_serpent_with_a_pyro5_daemon(pyro5_target: str) -> None:
+def test_our_client_falls_back_to_serpent_with_a_pyro5_daemon(
+    pyro5_target: str,
+) -> None:
     report = call("pyro_suite", pyro5_target, "auto")
     check(report, "serpent", apart_from=set())
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from support.peers import pyro5_python
 from support.programs import Program, name_server_of_pyro5
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 CLIENT = Path(__file__).parent / "programs" / "naming_client.py"
 
@@ -72,7 +74,9 @@ def test_a_pyro5_client_uses_our_name_server(
     check(use("Pyro5.api", *our_name_server, serializer))
 
 
-@pytest.mark.parametrize("serializer", ["auto", "serpent", "json", "msgpack", "marshal"])
+@pytest.mark.parametrize(
+    "serializer", ["auto", "serpent", "json", "msgpack", "marshal"]
+)
 def test_our_client_uses_a_pyro5_name_server(serializer: str) -> None:
     program, host, port = name_server_of_pyro5(pyro5_python())
     with program:

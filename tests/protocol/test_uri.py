@@ -81,6 +81,8 @@ def test_a_uri_is_taken_apart(text: str, state: tuple[object, ...]) -> None:
         "PYRO:obj@host:",
         "PYRO:obj@:1",
         "PYRO:obj@ho st:1",
+        "PYRO:obj@other@host:1",
+        "PYRO:obj@@host:1",
         "PYRO:obj@host:port",
         "PYRO:obj@host:-1",
         "PYRO:obj@host:+1",

@@ -137,7 +137,7 @@ def test_waiting_for_a_steady_reader_has_an_end(
 def test_writing_to_a_peer_that_is_gone_is_an_error(ends: Ends) -> None:
     stream, other = ends
     other.close()
-    with pytest.raises(OSError, match="."):
+    with pytest.raises(BrokenPipeError):
         stream.write([b"anybody there?"], wait=True)
 
 
@@ -148,7 +148,7 @@ def test_a_tls_handshake_never_waits(tmp_path: Path) -> None:
     outside = ssl.create_default_context(cafile=certificate.certificate)
     here, there = socket.socketpair()
     there.settimeout(DEADLINE)
-    here.setblocking(False)
+    here.settimeout(0)
     stream = open_byte_stream(
         inside.wrap_socket(here, server_side=True, do_handshake_on_connect=False)
     )

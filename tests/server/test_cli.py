@@ -267,9 +267,6 @@ class Slow:
     assert program.wait() == 0
 
 
-# What goes wrong.
-
-
 @pytest.fixture
 def run(folder: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Runs ``pyro-serve`` where it has to fail."""

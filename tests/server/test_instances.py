@@ -6,7 +6,7 @@ import gc
 import threading
 import weakref
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 
@@ -29,7 +29,7 @@ def make_class(mode: Any) -> Any:
     @behavior(instance_mode=mode)
     class Numbered:
         lock = threading.Lock()
-        made: weakref.WeakSet[Any] = weakref.WeakSet()
+        made: ClassVar[weakref.WeakSet[Any]] = weakref.WeakSet()
         count = 0
 
         def __init__(self) -> None:
@@ -162,7 +162,7 @@ def test_a_creator_that_returns_something_else_is_an_error_for_the_caller(
         def shine(self) -> None: ...
 
     channel = connect(start().register(Lamp, "lamp"))
-    with pytest.raises(TypeError, match="creator of .*Lamp returned str"):
+    with pytest.raises(TypeError, match=r"creator of .*Lamp returned str"):
         channel.call("lamp", "shine")
 
 

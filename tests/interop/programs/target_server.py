@@ -55,7 +55,7 @@ class Target:
     def count_up(self, number: int) -> Any:
         yield from range(number)
 
-    @api.oneway
+    @api.oneway  # type: ignore[untyped-decorator] # of either library
     def notify(self) -> None:
         self._notified.release()
 
@@ -64,7 +64,7 @@ class Target:
 
     def child(self) -> Any:
         child = Child()
-        self._pyroDaemon.register(child)
+        self._pyroDaemon.register(child)  # type: ignore[attr-defined] # set by the daemon
         return child
 
     def uri(self) -> Any:
@@ -86,5 +86,4 @@ class Target:
 
 
 with api.Daemon(host="127.0.0.1") as daemon:
-    print(daemon.register(Target, "target"), flush=True)
     daemon.requestLoop()

@@ -207,10 +207,11 @@ class TestHandshake:
             (ValueError("access denied"), "access denied"),
             (SecurityError("not you"), "not you"),
             (ZeroDivisionError(), "ZeroDivisionError"),
+            (SystemExit("closed today"), "closed today"),
         ],
     )
     def test_the_hook_refuses_with_any_exception(
-        self, target: Target, error: Exception, reason: str
+        self, target: Target, error: BaseException, reason: str
     ) -> None:
         def hook(_client: object, _value: object) -> None:
             raise error

@@ -19,6 +19,7 @@ from pyro_protocol import (
     current_context,
     expose,
     oneway,
+    references,
 )
 from pyro_protocol.context import call_state
 from pyro_protocol.errors import (
@@ -57,9 +58,12 @@ def _own_context() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def _no_proxies() -> None:
+def _no_proxies() -> Iterator[None]:
     """Where only pyro-protocol is installed, references stay plain states."""
+    before = list(references._factories)
     set_proxy_factory(lambda state: state)
+    yield
+    references._factories[:] = before
 
 
 @pytest.fixture(scope="module", params=["thread", "multiplex"])

@@ -6,6 +6,7 @@ has found as JSON.
 
 from __future__ import annotations
 
+import json
 import sys
 
 import Pyro5.api
@@ -49,3 +50,5 @@ with Pyro5.api.locate_ns() as name_server:
     found["tagged"] = sorted(name_server.yplookup(meta_all={"workshop"}))
 with Pyro5.api.Proxy("PYROMETA:workshop") as workshop:
     found["by tag"] = workshop.cut(5)
+
+print(json.dumps(found))  # noqa: T201 - for the test

@@ -27,12 +27,12 @@ class House(NamedTuple):
 
     Attributes:
         names: the location of the name server.
-        server: the process that serves the thermostat.
+        settings: what tells a program where the name server is.
         gateway: the process that lets browsers in.
     """
 
     names: str
-    server: Program
+    settings: dict[str, str]
     gateway: GatewayProcess
 
 
@@ -43,18 +43,26 @@ def house(request: pytest.FixtureRequest) -> Iterator[House]:
     with names:
         ready = names.wait_for(r"URI = PYRO:Pyro.NameServer@(\S+):(\d+)")
         settings = {"PYRO_NS_HOST": ready[1], "PYRO_NS_PORT": ready[2]}
-        server = Program(
-            *("-m", "pyro_server", "house:Thermostat", "--host", "127.0.0.1"),
-            *("--name", "house.thermostat", "--metadata", "heating"),
+        server = serve(
+            *("house.thermostat", "--metadata", "heating"),
             *("--servertype", request.param),
             settings=settings,
-            folder=FOLDER,
         )
         with server:
             server.wait_for("Pyro daemon running")
             environment = clean_environment(settings)
             with GatewayProcess("-e", "house", environment=environment) as gateway:
-                yield House(f"{ready[1]}:{ready[2]}", server, gateway)
+                yield House(f"{ready[1]}:{ready[2]}", settings, gateway)
+
+
+def serve(name: str, *options: str, settings: dict[str, str]) -> Program:
+    """Start a process that publishes a thermostat under a name."""
+    return Program(
+        *("-m", "pyro_server", "house:Thermostat", "--host", "127.0.0.1"),
+        *("--name", name, *options),
+        settings=settings,
+        folder=FOLDER,
+    )
 
 
 @pytest.fixture
@@ -167,6 +175,10 @@ def test_the_commands_of_the_parts_work_together(house: House) -> None:
 
 
 def test_a_server_that_ends_takes_its_name_away(house: House) -> None:
-    assert house.server.end(signal.SIGTERM) == 0
-    with pytest.raises(errors.NamingError, match=r"house\.thermostat"):
-        Proxy(f"PYRONAME:house.thermostat@{house.names}").heat("attic")
+    with serve("house.cellar", settings=house.settings) as server:
+        server.wait_for("Pyro daemon running")
+        with Proxy(f"PYRONAME:house.cellar@{house.names}") as cellar:
+            assert cellar.heat("cellar").startswith("Heating")
+        assert server.end(signal.SIGTERM) == 0
+    with pytest.raises(errors.NamingError, match=r"house\.cellar"):
+        Proxy(f"PYRONAME:house.cellar@{house.names}").heat("cellar")

@@ -105,20 +105,20 @@ class Binding:
         config: Configuration,
         connected_socket: socket.socket | None = None,
     ) -> None:
-        self.uri = uri
-        self.config = config
+        self.uri: URI = uri
+        self.config: Configuration = config
         self.channel: BlockingChannel | None = None
         self.methods: set[str] = set()
         self.attributes: set[str] = set()
         self.oneway: set[str] = set()
         self.handshake: object = "hello"
         self.serializer_name: str | None = None
-        self.max_retries = config.MAX_RETRIES
-        self.raw_response = False
+        self.max_retries: int = config.MAX_RETRIES
+        self.raw_response: bool = False
         self.validate: Validator | None = None
         self._timeout: float | None = config.COMMTIMEOUT or None
         self._connected_socket = connected_socket
-        self.object_id = uri.object_id
+        self.object_id: str = uri.object_id
         self.names_changed: Listener | None = None
         self._sequence = 0
         self._lock = threading.RLock()

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Gateway"]
 
-_log = logging.getLogger("pyro.httpgw")
+_logger = logging.getLogger("pyro.httpgw")
 
 _CORRELATION_HEADER: Final = "X-Pyro-Correlation-Id"
 _OPTIONS_HEADER: Final = "x-pyro-options"
@@ -84,8 +84,8 @@ class Gateway:
             response = failure_response(failed_call(late))
         except PyroError as error:
             response = failure_response(failed_call(error))
-        except Exception:  # noqa: BLE001 - the client is owed an answer
-            _log.exception("answering %s %r failed", request.method, request.path)
+        except Exception:
+            _logger.exception("answering %s %r failed", request.method, request.path)
             response = failure_response(
                 CallFailedError(
                     HTTPStatus.INTERNAL_SERVER_ERROR,

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["GatewayServer"]
 
-_log = logging.getLogger("pyro.httpgw")
+_logger = logging.getLogger("pyro.httpgw")
 _access_log = logging.getLogger("pyro.httpgw.access")
 
 MOST_CONNECTIONS: Final = 500
@@ -122,7 +122,9 @@ class GatewayServer(ThreadingMixIn, WSGIServer):
         if accepted:
             super().process_request(request, client_address)
             return
-        _log.warning("a connection was refused: there are %d already", MOST_CONNECTIONS)
+        _logger.warning(
+            "a connection was refused: there are %d already", MOST_CONNECTIONS
+        )
         with contextlib.suppress(OSError):
             request.settimeout(0)
             request.send(_BUSY)
@@ -141,9 +143,9 @@ class GatewayServer(ThreadingMixIn, WSGIServer):
         del request
         error = sys.exc_info()[1]
         if isinstance(error, OSError):
-            _log.debug("the connection of %s was lost: %s", client_address, error)
+            _logger.debug("the connection of %s was lost: %s", client_address, error)
         else:
-            _log.error("serving %s failed", client_address, exc_info=error)
+            _logger.error("serving %s failed", client_address, exc_info=error)
 
 
 class _Connection(WSGIRequestHandler):
@@ -214,7 +216,9 @@ class _Connection(WSGIRequestHandler):
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - its name
         # The text quotes the request, which may hold the gateway key.
         del format, args
-        _log.debug("%s sent no request, or none that can be read", self.client_address)
+        _logger.debug(
+            "%s sent no request, or none that can be read", self.client_address
+        )
 
 
 class _Body(io.RawIOBase):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SHORTEST_PERIOD", "AutoCleaner"]
 
-_log = logging.getLogger("pyro.naming")
+_logger = logging.getLogger("pyro.naming")
 
 SHORTEST_PERIOD: Final = 3.0
 """How many seconds there are between two rounds at least."""
@@ -72,8 +72,8 @@ class AutoCleaner:
             await asyncio.sleep(self._period)
             try:
                 await self.sweep()
-            except Exception:  # noqa: BLE001 - one bad round must not end all
-                _log.exception("cleaning up names failed")
+            except Exception:
+                _logger.exception("cleaning up names failed")
 
     async def sweep(self) -> None:
         """Go round once: note who is out of reach, remove who has been for long."""
@@ -100,7 +100,7 @@ class AutoCleaner:
         current = self._storage.get(name)
         if current is not None and current.uri == uri_text:
             self._storage.remove([name])
-            _log.warning("removed %s: nobody answers at %s", name, uri_text)
+            _logger.warning("removed %s: nobody answers at %s", name, uri_text)
 
     async def _reachable(self, uri: URI | None) -> bool:
         if uri is None:

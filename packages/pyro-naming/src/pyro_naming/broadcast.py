@@ -13,7 +13,7 @@ from pyro_protocol.errors import CommunicationError
 
 __all__ = ["BroadcastServer"]
 
-_log = logging.getLogger("pyro.naming")
+_logger = logging.getLogger("pyro.naming")
 
 _REQUEST: Final = b"GET_NSURI"
 _ALL_INTERFACES: Final = "0.0.0.0"  # noqa: S104 - to recognise it
@@ -91,7 +91,7 @@ class BroadcastServer(asyncio.DatagramProtocol):
         """Answer a request, and nothing else; called by the event loop."""
         if data != _REQUEST or self._transport is None:
             return
-        _log.debug("%s:%d asks where the name server is", *addr)
+        _logger.debug("%s:%d asks where the name server is", *addr)
         uri = self._uri
         if uri.host == _ALL_INTERFACES:
             own = _own_address_towards(addr)
@@ -102,7 +102,7 @@ class BroadcastServer(asyncio.DatagramProtocol):
 
     def error_received(self, exc: Exception) -> None:
         """Take notice of an answer that did not arrive; called by the event loop."""
-        _log.debug("an answer to a broadcast could not be sent: %s", exc)
+        _logger.debug("an answer to a broadcast could not be sent: %s", exc)
 
 
 def _own_address_towards(peer: tuple[str, int]) -> str | None:
@@ -112,7 +112,7 @@ def _own_address_towards(peer: tuple[str, int]) -> str | None:
             # Connecting a datagram socket sends nothing; it only finds the route.
             probe.connect(peer)
         except OSError as error:
-            _log.debug("no way to %s:%d: %s", *peer, error)
+            _logger.debug("no way to %s:%d: %s", *peer, error)
             return None
         address: str = probe.getsockname()[0]
         return address

@@ -146,7 +146,7 @@ class Configuration:
     def __init__(self, *, use_environment: bool = True) -> None:
         self.reset(use_environment=use_environment)
 
-    def reset(self, use_environment: bool = True) -> None:  # noqa: FBT001, FBT002 - documented signature
+    def reset(self, use_environment: bool = True) -> None:
         """Return every item to its default, then apply the environment if wanted.
 
         Raises:
@@ -196,8 +196,10 @@ class Configuration:
         lines = [
             f"Pyro version: {__version__}",
             f"Loaded from: {Path(__file__).parent}",
-            f"Python version: {platform.python_implementation()}"
-            f" {platform.python_version()} ({system})",
+            (
+                f"Python version: {platform.python_implementation()}"
+                f" {platform.python_version()} ({system})"
+            ),
             f"Protocol version: {PROTOCOL_VERSION}",
             "Currently active configuration settings:",
         ]
@@ -229,5 +231,5 @@ def _convert(variable: str, text: str, default: object) -> object:
     return text
 
 
-config = Configuration()
+config: Configuration = Configuration()
 """The settings used wherever no other configuration is given."""

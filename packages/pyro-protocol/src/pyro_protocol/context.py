@@ -7,13 +7,13 @@ in worker pools: each of them sees the call it is working on.
 from __future__ import annotations
 
 import uuid
-import weakref
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from .errors import PyroError
 
 if TYPE_CHECKING:
+    import weakref
     from collections.abc import Mapping
 
 __all__ = ["CallContext", "CallState", "call_state", "current_context"]
@@ -49,13 +49,13 @@ class CallState:
         annotations: Mapping[str, Any] | None = None,
         correlation: bytes | None = None,
     ) -> None:
-        self.client = client
-        self.sequence = sequence
-        self.message_flags = message_flags
-        self.serializer_id = serializer_id
-        self.annotations = annotations
+        self.client: Any = client
+        self.sequence: int = sequence
+        self.message_flags: int = message_flags
+        self.serializer_id: int = serializer_id
+        self.annotations: Mapping[str, Any] | None = annotations
         self.own_annotations: Annotations | None = None
-        self.correlation = correlation
+        self.correlation: bytes | None = correlation
         self.response_annotations: Annotations | None = None
 
 
@@ -232,5 +232,5 @@ class CallContext:
         call_state.set(state)
 
 
-current_context = CallContext()
+current_context: CallContext = CallContext()
 """The context of the call in hand, in this thread or task."""

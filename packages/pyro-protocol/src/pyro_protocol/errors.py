@@ -136,14 +136,16 @@ class RemoteError(PyroError):
     ) -> None:
         super().__init__(*args)
         self.remote_type = remote_type
-        self.attributes = attributes or {}
+        self.attributes: dict[str, Any] = attributes or {}
 
     def __str__(self) -> str:
         text = super().__str__()
         return f"{self.remote_type}: {text}" if self.remote_type else text
 
 
-_REMOTE_HEADING = " +--- This exception occurred remotely, and this is its traceback there:"
+_REMOTE_HEADING = (
+    " +--- This exception occurred remotely, and this is its traceback there:"
+)
 _REMOTE_END = " +--- end of the remote traceback"
 
 

@@ -36,7 +36,11 @@ def configure_logging(config: Configuration) -> None:
         return
     if logging.getLogger().handlers:
         return
-    options: dict[str, Any] = {"level": level, "format": _FORMAT, "datefmt": _DATE_FORMAT}
+    options: dict[str, Any] = {
+        "level": level,
+        "format": _FORMAT,
+        "datefmt": _DATE_FORMAT,
+    }
     if config.LOGFILE == _STANDARD_ERROR:
         logging.basicConfig(stream=sys.stderr, **options)
     else:

@@ -29,7 +29,7 @@ __all__ = [
     "set_proxy_factory",
 ]
 
-log = logging.getLogger("pyro.references")
+_logger = logging.getLogger("pyro.references")
 
 PROXY_FACTORY_GROUP: Final = "pyro_protocol.proxy_factory"
 """The entry-point group in which a client package announces its proxies."""
@@ -109,8 +109,8 @@ class SerializedBlob:
     def __init__(
         self, info: object, data: Any, serializer: Serializer | None = None
     ) -> None:
-        self.info = info
-        self.data = data
+        self.info: object = info
+        self.data: Any = data
         self._serializer = serializer
 
     @property
@@ -189,7 +189,7 @@ def _installed_factory() -> ProxyFactory:
         try:
             factory: ProxyFactory = entry_point.load()
         except ImportError:
-            log.exception("cannot load the proxy factory %s", entry_point.value)
+            _logger.exception("cannot load the proxy factory %s", entry_point.value)
         else:
             return factory
     return _keep_state

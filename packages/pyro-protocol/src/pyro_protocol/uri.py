@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import builtins
 import re
-from typing import Final, Literal, cast
+from typing import TYPE_CHECKING, Final, Literal, cast
 
 from .config import config
 from .errors import PyroError
+
+if TYPE_CHECKING:
+    import builtins
 
 __all__ = ["URI", "Protocol"]
 
@@ -25,7 +27,9 @@ _HIGHEST_PORT: Final = 65535
 
 
 class URI:
-    """Where an object is: ``PYRO:id@location``, ``PYRONAME:name[@location]`` or
+    """Where an object is, or how to find out.
+
+    The forms are ``PYRO:id@location``, ``PYRONAME:name[@location]`` and
     ``PYROMETA:tag,tag[@location]``.
 
     A location is ``host:port``, ``[ipv6]:port`` or ``./u:path`` for a Unix
@@ -197,7 +201,7 @@ def _parse_location(
     else:
         host, colon, tail = location.partition(":")
         port_text = tail if colon else None
-        if not host or any(character.isspace() for character in host):
+        if not host or "@" in host or any(map(str.isspace, host)):
             raise PyroError(f"invalid uri, bad host: {uri!r}")
         if port_text is not None and ":" in port_text:
             raise PyroError(f"invalid uri, an IPv6 address needs [brackets]: {uri!r}")
@@ -213,7 +217,9 @@ def _parse_location(
     return None, host, port
 
 
-def _location_text(sockname: str | None, host: str | None, port: int | None) -> str | None:
+def _location_text(
+    sockname: str | None, host: str | None, port: int | None
+) -> str | None:
     if sockname:
         return _UNIX_PREFIX + sockname
     if not host:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
-log = logging.getLogger("pyro.server")
+_logger = logging.getLogger("pyro.server")
 
 # A name server that does not answer must not keep a program from ending.
 _WITHDRAW_SECONDS: Final = 5.0
@@ -254,4 +254,4 @@ def _withdraw(location: URI, name: str, uri: URI) -> None:
             if name_server.lookup(name) == uri:
                 name_server.remove(name)
     except PyroError as error:
-        log.info("name %s was not removed: %s", name, error)
+        _logger.info("name %s was not removed: %s", name, error)

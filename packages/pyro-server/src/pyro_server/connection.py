@@ -7,7 +7,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from pyro_protocol.dispatch import ClientConnection
-from pyro_protocol.session import ServerConnection, Service
+from pyro_protocol.session import ServerConnection, ServerSession, Service
 
 if TYPE_CHECKING:
     import socket
@@ -69,21 +69,23 @@ class Connection:
         *,
         connected: bool = False,
     ) -> None:
-        self.stream = stream
-        self.client = ClientConnection(peer_address, stream.sock)
-        self.served = ServerConnection(service, self.client, connected=connected)
-        self.session = self.served.session
+        self.stream: ByteStream = stream
+        self.client: ClientConnection = ClientConnection(peer_address, stream.sock)
+        self.served: ServerConnection = ServerConnection(
+            service, self.client, connected=connected
+        )
+        self.session: ServerSession = self.served.session
         self.events: list[ServerEvent] = []
         self.outbox: list[Buffer] = []
-        self.watched = 0
-        self.shaken = False
+        self.watched: int = 0
+        self.shaken: bool = False
         self.oneway: deque[Frame] = deque()
-        self.oneway_lock = threading.Lock()
-        self.oneway_running = False
-        self.parked = False
-        self.at_end = False
-        self.departing = False
-        self.ended = False
+        self.oneway_lock: threading.Lock = threading.Lock()
+        self.oneway_running: bool = False
+        self.parked: bool = False
+        self.at_end: bool = False
+        self.departing: bool = False
+        self.ended: bool = False
 
     @property
     def sock(self) -> socket.socket:

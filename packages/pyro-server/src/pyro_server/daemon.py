@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Daemon"]
 
-log = logging.getLogger("pyro.server")
+_logger = logging.getLogger("pyro.server")
 
 _HOSTS: Final[dict[str, type[SelectorHost]]] = {
     "thread": ThreadHost,
@@ -94,8 +94,8 @@ class Daemon:
         self._closed = False
         self._closing_lock = threading.Lock()
         self._unixsocket: str | None = None
-        self.registry = ObjectRegistry(threading.RLock)
-        self.streams = StreamTable(
+        self.registry: ObjectRegistry = ObjectRegistry(threading.RLock)
+        self.streams: StreamTable = StreamTable(
             time.monotonic,
             lambda: str(uuid.uuid4()),
             lifetime=config.ITER_STREAM_LIFETIME,
@@ -115,7 +115,7 @@ class Daemon:
                 self.streams,
                 housekeeping=self._keep_house,
             )
-            self.locationStr = location_of(connected_socket)
+            self.locationStr: str = location_of(connected_socket)
         else:
             nat = self._nat_address(nathost, natport, unixsocket)
             self._host = self._listen(
@@ -179,8 +179,14 @@ class Daemon:
                 inline_farewell=self._keeps("clientDisconnect"),
             )
         except BaseException:
+            self._remove_socket_file()
             sock.close()
             raise
+
+    def _remove_socket_file(self) -> None:
+        """Remove the file of the Unix socket, before anybody else can listen there."""
+        if self._unixsocket and not self._unixsocket.startswith("\0"):
+            Path(self._unixsocket).unlink(missing_ok=True)
 
     def _keeps(self, *hooks: str) -> bool:
         """Whether the program has left hooks as they are here."""
@@ -437,9 +443,7 @@ class Daemon:
             if self._closed:
                 return
             self._closed = True
-            if self._unixsocket and not self._unixsocket.startswith("\0"):
-                # Before anybody else can listen there.
-                Path(self._unixsocket).unlink(missing_ok=True)
+            self._remove_socket_file()
             self._coroutines.stop()
             self._host.close()
             self.streams.clear()
@@ -478,7 +482,7 @@ class Daemon:
         try:
             self.housekeeping()
         except Exception:
-            log.exception("the housekeeping hook failed")
+            _logger.exception("the housekeeping hook failed")
 
     def _on_call_error(
         self,
@@ -521,7 +525,7 @@ def _log_call_error(
     error: Exception,
 ) -> None:
     """Take a note; the error itself is logged where it was caught."""
-    log.debug(
+    _logger.debug(
         "%s: %s called by %s with %d and %d arguments raised %s",
         daemon, method, client, len(args), len(kwargs), type(error).__name__,
     )  # fmt: skip

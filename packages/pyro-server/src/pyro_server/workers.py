@@ -11,7 +11,7 @@ from typing import Final
 
 __all__ = ["WorkerPool"]
 
-log = logging.getLogger("pyro.server.workers")
+_logger = logging.getLogger("pyro.server.workers")
 
 # A worker above the minimum that found nothing to do for this long goes away.
 _IDLE_SECONDS: Final = 10.0
@@ -92,7 +92,7 @@ class WorkerPool:
         try:
             thread.start()
         except RuntimeError:
-            log.warning(
+            _logger.warning(
                 "the system gives no more threads; there are %d", len(self._threads)
             )
             return False
@@ -110,7 +110,7 @@ class WorkerPool:
                 job()
             except BaseException:
                 # Not even SystemExit may cost the pool a thread for good.
-                log.exception("a job of the worker pool failed")
+                _logger.exception("a job of the worker pool failed")
             # Waiting with the finished job would keep its connection alive.
             del job
             with self._lock:

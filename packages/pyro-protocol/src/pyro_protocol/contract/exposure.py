@@ -27,18 +27,54 @@ F = TypeVar("F", bound=Callable[..., Any])
 InstanceMode = Literal["session", "single", "percall"]
 
 _PRIVATE: Final = frozenset(
-    """
-    __init__ __init_subclass__ __class__ __module__ __weakref__ __call__ __new__
-    __del__ __repr__ __str__ __format__ __nonzero__ __bool__ __coerce__ __cmp__
-    __eq__ __ne__ __hash__ __ge__ __gt__ __le__ __lt__ __dir__ __enter__ __exit__
-    __copy__ __deepcopy__ __sizeof__ __getattr__ __setattr__ __hasattr__
-    __getattribute__ __delattr__ __instancecheck__ __subclasscheck__
-    __getinitargs__ __getnewargs__ __getstate__ __setstate__ __reduce__
-    __reduce_ex__ __subclasshook__
-    """.split()
+    [
+        "__init__",
+        "__init_subclass__",
+        "__class__",
+        "__module__",
+        "__weakref__",
+        "__call__",
+        "__new__",
+        "__del__",
+        "__repr__",
+        "__str__",
+        "__format__",
+        "__nonzero__",
+        "__bool__",
+        "__coerce__",
+        "__cmp__",
+        "__eq__",
+        "__ne__",
+        "__hash__",
+        "__ge__",
+        "__gt__",
+        "__le__",
+        "__lt__",
+        "__dir__",
+        "__enter__",
+        "__exit__",
+        "__copy__",
+        "__deepcopy__",
+        "__sizeof__",
+        "__getattr__",
+        "__setattr__",
+        "__hasattr__",
+        "__getattribute__",
+        "__delattr__",
+        "__instancecheck__",
+        "__subclasscheck__",
+        "__getinitargs__",
+        "__getnewargs__",
+        "__getstate__",
+        "__setstate__",
+        "__reduce__",
+        "__reduce_ex__",
+        "__subclasshook__",
+    ]
 )
 _SHORTEST_SPECIAL: Final = 5
 _CALLABLES: Final = (staticmethod, classmethod)
+_CACHED: Final = type(functools.lru_cache(len))
 
 
 def is_private_name(name: str) -> bool:
@@ -101,7 +137,7 @@ def _expose_member(member: Any) -> None:
     """Mark one entry of a class that is being exposed, if it can be called."""
     if isinstance(member, _CALLABLES):
         member = member.__func__
-    if inspect.isfunction(member) or isinstance(member, functools._lru_cache_wrapper):
+    if inspect.isfunction(member) or isinstance(member, _CACHED):
         member._pyroExposed = True  # type: ignore[union-attr] # functions take attributes
     elif isinstance(member, functools.cached_property):
         _expose_member(member.func)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import functools
 import inspect
 import weakref
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from .exposure import InstanceMode, is_private_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = [
     "Attribute",
@@ -115,7 +117,9 @@ def _find_members(clazz: type) -> Members:
         member = inspect.getattr_static(clazz, name, None)
         if isinstance(member, functools.cached_property):
             if _marked(member.func):
-                attributes[name] = Attribute(name, member, readable=True, writable=False)
+                attributes[name] = Attribute(
+                    name, member, readable=True, writable=False
+                )
         elif inspect.isdatadescriptor(member):
             attribute = _attribute(name, member)
             if attribute is not None:

@@ -8,7 +8,7 @@ from typing import Any
 
 __all__ = ["ClientConnection"]
 
-log = logging.getLogger("pyro.server")
+_logger = logging.getLogger("pyro.server")
 
 
 class ClientConnection:
@@ -38,13 +38,13 @@ class ClientConnection:
     def __init__(
         self, peer_address: Any = None, sock: Any = None, *, tls: Any = None
     ) -> None:
-        self.peer_address = peer_address
-        self.sock = sock
-        self.tls = sock if tls is None else tls
+        self.peer_address: Any = peer_address
+        self.sock: Any = sock
+        self.tls: Any = sock if tls is None else tls
         self.session_instances: dict[object, Any] = {}
         self.tracked_resources: weakref.WeakSet[Any] = weakref.WeakSet()
-        self.stream_count = 0
-        self.established = False
+        self.stream_count: int = 0
+        self.established: bool = False
 
     def getpeercert(self) -> Any:
         """Return the peer's TLS certificate as the ssl module gives it, or None."""
@@ -57,7 +57,7 @@ class ClientConnection:
             try:
                 resource.close()
             except Exception:
-                log.exception("closing a resource of client %s failed", self)
+                _logger.exception("closing a resource of client %s failed", self)
         self.tracked_resources.clear()
         self.session_instances.clear()
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from ..context import current_context
 from ..contract import expose
 from ..errors import DaemonError
-from .registry import ObjectRegistry
-from .streams import StreamTable
+
+if TYPE_CHECKING:
+    from .registry import ObjectRegistry
+    from .streams import StreamTable
 
 __all__ = ["DAEMON_NAME", "DaemonObject"]
 
@@ -50,7 +52,7 @@ class DaemonObject:
         """Return a line about the server, for people."""
         return self._server.describe()
 
-    def get_metadata(self, objectId: str) -> dict[str, set[str]]:  # noqa: N803 - documented
+    def get_metadata(self, objectId: str) -> dict[str, set[str]]:
         """Return the names an object offers: ``methods``, ``oneway``, ``attrs``.
 
         Raises:
@@ -61,7 +63,7 @@ class DaemonObject:
             raise DaemonError(f"unknown object {objectId!r}")
         return entry.members.metadata()
 
-    def get_next_stream_item(self, streamId: str) -> Any:  # noqa: N803 - documented
+    def get_next_stream_item(self, streamId: str) -> Any:
         """Return the next item of a stream.
 
         Raises:
@@ -70,6 +72,6 @@ class DaemonObject:
         """
         return self._server.streams.next_item(current_context.client, streamId)
 
-    def close_stream(self, streamId: str) -> None:  # noqa: N803 - documented
+    def close_stream(self, streamId: str) -> None:
         """End a stream early; an unknown id is ignored."""
         self._server.streams.close(streamId)

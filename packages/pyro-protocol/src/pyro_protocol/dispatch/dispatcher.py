@@ -6,7 +6,7 @@ import difflib
 import logging
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from types import CoroutineType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ..context import current_context
 from ..contract import Members, Method, is_private_name, members_of
@@ -14,19 +14,34 @@ from ..errors import DaemonError, PyroError, hide_remote_traceback
 from ..serializers.exceptions import ExceptionWrapper
 from .calls import GET_ATTRIBUTE, SET_ATTRIBUTE, Call, StreamStarted
 from .client import ClientConnection
-from .registry import ObjectRegistry
-from .streams import StreamTable
 from .tracebacks import remote_traceback
+
+if TYPE_CHECKING:
+    from .registry import ObjectRegistry
+    from .streams import StreamTable
 
 __all__ = ["CallFailure", "Dispatcher"]
 
-log = logging.getLogger("pyro.server")
+_logger = logging.getLogger("pyro.server")
 
 # Values of these types are what they are; only others can be a stream or a
 # coroutine, and asking an abstract class about each result would cost more than
 # the rest of the dispatch.
 _PLAIN: Final = frozenset(
-    {type(None), bool, int, float, complex, str, bytes, bytearray, list, tuple, dict, set}
+    {
+        type(None),
+        bool,
+        int,
+        float,
+        complex,
+        str,
+        bytes,
+        bytearray,
+        list,
+        tuple,
+        dict,
+        set,
+    }
 )
 _NO_ARGUMENTS: Final[Mapping[str, Any]] = {}
 _BATCH_CALL_SIZE: Final = 3
@@ -38,7 +53,7 @@ ErrorHandler = Callable[
 ]
 
 
-class CallFailure(Exception):
+class CallFailure(Exception):  # noqa: N818 - not an error itself: it holds one
     """What a failed call answers.
 
     Attributes:
@@ -84,7 +99,7 @@ class Dispatcher:
         self._error_handler = error_handler
         self._run_coroutine = run_coroutine
 
-    def invoke(self, client: ClientConnection, call: Call) -> Any:
+    def invoke(self, client: ClientConnection, call: Call) -> Any:  # noqa: PLR0912 - the hot path, in one frame
         """Carry out a call and return its result.
 
         The result of a batch is the list of its results. An iterator comes back
@@ -99,7 +114,7 @@ class Dispatcher:
         try:
             registration = self._objects.get(object_id)
             if registration is None:
-                raise DaemonError(f"unknown object {object_id!r}")
+                raise DaemonError(f"unknown object {object_id!r}")  # noqa: TRY301 - answered below, as all errors
             target = registration.plain
             if target is None:
                 target = registration.instance(client)
@@ -168,7 +183,9 @@ class Dispatcher:
         try:
             answer._pyroTraceback = lines  # type: ignore[attr-defined] # documented
         except AttributeError:
-            log.debug("%s takes no attributes; sent without traceback", type(answer))
+            _logger.debug(
+                "%s takes no attributes; sent without traceback", type(answer)
+            )
         self._report(client, call, answer, error, target)
         return CallFailure(answer)
 
@@ -188,9 +205,9 @@ class Dispatcher:
             method = registration.members.methods.get(call.method)
         where = f"{call.object_id}.{call.method} called by {client!r}"
         if method is None or isinstance(error, PyroError):
-            log.info("%s failed: %s: %s", where, type(error).__name__, error)
+            _logger.info("%s failed: %s: %s", where, type(error).__name__, error)
         else:
-            log.error(
+            _logger.error(
                 "%s raised %s (correlation id %s)",
                 where,
                 type(error).__name__,
@@ -203,7 +220,7 @@ class Dispatcher:
             bound = method.bind(target)
             self._error_handler(client, bound, call.args, call.kwargs or {}, answer)
         except Exception:
-            log.exception("the method call error handler failed for %s", where)
+            _logger.exception("the method call error handler failed for %s", where)
 
     def _access(
         self,
@@ -250,11 +267,15 @@ class Dispatcher:
             name = "<batch>"
             try:
                 if len(one) != _BATCH_CALL_SIZE:
-                    raise PyroError("a call in a batch has name, arguments, keywords")
+                    raise PyroError(  # noqa: TRY301 - answered below, as all errors
+                        "a call in a batch has name, arguments, keywords"
+                    )
                 name, args, kwargs = one
                 method = members.methods.get(name)
                 if method is None:
-                    raise _not_exposed(object_id, "method", name, members)
+                    raise _not_exposed(  # noqa: TRY301 - answered below, as all errors
+                        object_id, "method", name, members
+                    )
                 result = self._run_in_batch(method, target, args, kwargs)
             except BaseException as error:  # noqa: BLE001 - answered at its place
                 call = Call(object_id, str(name), (), None)

@@ -7,12 +7,14 @@ import uuid
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..contract import Members, members_of
 from ..contract import reset_members as forget_members
 from ..errors import DaemonError
-from .client import ClientConnection
+
+if TYPE_CHECKING:
+    from .client import ClientConnection
 
 __all__ = ["ObjectRegistry", "Registration"]
 
@@ -46,18 +48,23 @@ class Registration:
     )
 
     def __init__(
-        self, object_id: str, target: Any, lock: AbstractContextManager[Any], *, weak: bool
+        self,
+        object_id: str,
+        target: Any,
+        lock: AbstractContextManager[Any],
+        *,
+        weak: bool,
     ) -> None:
-        self.object_id = object_id
-        self.identity = id(target)
+        self.object_id: str = object_id
+        self.identity: int = id(target)
         self._is_class = inspect.isclass(target)
         self.clazz: type = target if self._is_class else type(target)
         self._weak = weak
-        self.target = weakref.ref(target) if weak else target
+        self.target: Any = weakref.ref(target) if weak else target
         self.members: Members = members_of(self.clazz)
         self._single: Any = None
         self._lock = lock
-        self.plain = None if weak or self._is_class else target
+        self.plain: Any = None if weak or self._is_class else target
 
     @property
     def is_class(self) -> bool:
@@ -242,8 +249,18 @@ class ObjectRegistry:
 
     def reset_members(self, target: Any) -> None:
         """Work out anew what an object, or the object with an id, offers."""
-        entry = self.get(target) if isinstance(target, str) else self.registration_of(target)
-        clazz = entry.clazz if entry else target if inspect.isclass(target) else type(target)
+        entry = (
+            self.get(target)
+            if isinstance(target, str)
+            else self.registration_of(target)
+        )
+        clazz = (
+            entry.clazz
+            if entry
+            else target
+            if inspect.isclass(target)
+            else type(target)
+        )
         forget_members(clazz)
         for one in self:
             if one.clazz is clazz:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import PyroError
-from .client import ClientConnection
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from .client import ClientConnection
 
 __all__ = ["StreamTable"]
 
@@ -60,8 +63,8 @@ class StreamTable:
         if client.stream_count >= self.most_per_client:
             _close(iterator)
             raise PyroError(
-                f"too many open streams on this connection (max={self.most_per_client});"
-                " close some first"
+                "too many open streams on this connection "
+                f"(max={self.most_per_client}); close some first"
             )
         stream_id = self._new_id()
         self._streams[stream_id] = _Stream(iterator, client, self._clock())

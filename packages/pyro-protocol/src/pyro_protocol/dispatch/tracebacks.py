@@ -5,8 +5,10 @@ from __future__ import annotations
 import linecache
 import traceback
 from pathlib import Path
-from types import FrameType, TracebackType
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from types import FrameType, TracebackType
 
 __all__ = ["remote_traceback"]
 

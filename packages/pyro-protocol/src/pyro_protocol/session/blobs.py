@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from ..references import SerializedBlob
+from typing import TYPE_CHECKING
+
 from ..serializers import Serializer, serializers
 from ..serializers.marshal_reader import write_simple
-from ..wire import Annotations, Buffer
+
+if TYPE_CHECKING:
+    from ..references import SerializedBlob
+    from ..wire import Annotations, Buffer
 
 __all__ = ["BLOB_ANNOTATION", "encode_blob"]
 

@@ -13,10 +13,12 @@ an object: another program may use the id for something else.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ..wire import NO_ANNOTATIONS, Annotations
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 __all__ = [
     "CAPABILITIES_ID",

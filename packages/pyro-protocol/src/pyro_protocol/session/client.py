@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import (
     CommunicationError,
@@ -37,7 +36,11 @@ from .capabilities import (
     with_capabilities,
     without_capabilities,
 )
-from .settings import SessionSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from .settings import SessionSettings
 
 __all__ = ["ClientSession", "ClientState", "ConnectAccepted", "ConnectRefused"]
 
@@ -147,7 +150,7 @@ class ClientSession:
         self._serializer: Serializer = serializers["serpent"]
         # Sequence numbers of the requests that have no answer yet.
         self._expected: set[int] = set()
-        self.sequence = sequence
+        self.sequence: int = sequence
         self.capabilities: frozenset[str] = frozenset()
 
     @property

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ..dispatch import Call, StreamStarted
 from ..errors import (
@@ -43,11 +42,15 @@ from .capabilities import (
     agreed_capabilities,
     with_capabilities,
 )
-from .settings import SessionSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .settings import SessionSettings
 
 __all__ = ["ConnectRequest", "ServerSession", "ServerState"]
 
-log = logging.getLogger("pyro.session")
+_logger = logging.getLogger("pyro.session")
 
 _CONNECT: Final = int(MessageType.CONNECT)
 _CONNECTOK: Final = int(MessageType.CONNECTOK)
@@ -157,7 +160,7 @@ class ServerSession:
         # The serializers that requests have been made with, once checked.
         self._usable: dict[int, Serializer] = {}
         self.capabilities: frozenset[str] = frozenset()
-        self.closing = False
+        self.closing: bool = False
         self.error: str | None = None
 
     @property
@@ -241,7 +244,7 @@ class ServerSession:
         if failure.fatal:
             self._move(ServerState.CLOSING)
         else:
-            log.warning("a request was refused: %s", error)
+            _logger.warning("a request was refused: %s", error)
 
     def _connect(self, frame: Frame) -> None:
         """Check a CONNECT and hand it on, or refuse it."""
@@ -353,7 +356,7 @@ class ServerSession:
             try:
                 self._queue(_CONNECTFAIL, frame, payload, 0, extra, correlation)
             except ProtocolError as error:
-                log.warning("a refusal could not be sent: %s", error)
+                _logger.warning("a refusal could not be sent: %s", error)
             else:
                 break
         self._move(ServerState.CLOSING)
@@ -497,8 +500,10 @@ class ServerSession:
                     max_size=self._settings.max_message_size,
                 )
             except PyroError as failure:
-                log.warning(
-                    "an exception of type %s could not be sent: %s", type(error), failure
+                _logger.warning(
+                    "an exception of type %s could not be sent: %s",
+                    type(error),
+                    failure,
                 )
             else:
                 return
@@ -554,10 +559,14 @@ def _encodable(serializer: Serializer, value: Any) -> Any:
 def _substitute(error: BaseException) -> PyroError:
     """Tell of an exception that cannot be sent itself."""
     reason = (
-        "it is too large" if isinstance(error, MessageTooLargeError) else "see the server"
+        "it is too large"
+        if isinstance(error, MessageTooLargeError)
+        else "see the server"
     )
     text = f"{type(error).__module__}.{type(error).__qualname__}: {error}"
-    result = PyroError(f"exception could not be sent as it is ({reason}): {text[:2000]}")
+    result = PyroError(
+        f"exception could not be sent as it is ({reason}): {text[:2000]}"
+    )
     lines = getattr(error, "_pyroTraceback", [])
     result._pyroTraceback = [str(line)[:2000] for line in lines[:50]]  # type: ignore[attr-defined] # documented
     return result

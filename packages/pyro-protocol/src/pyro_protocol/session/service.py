@@ -7,9 +7,8 @@ in which thread or task a request is handled.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Coroutine, Mapping
 from types import CoroutineType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ..context import CallState, call_state
 from ..dispatch import Call, CallFailure, ClientConnection, Dispatcher, ObjectRegistry
@@ -17,11 +16,15 @@ from ..dispatch.tracebacks import remote_traceback
 from ..errors import CommunicationError, PyroError, ServerBusyError
 from ..wire import FLAG_ONEWAY, NO_ANNOTATIONS, Annotations, Frame, MessageType
 from .server import ConnectRequest, ServerEvent, ServerSession
-from .settings import SessionSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Mapping
+
+    from .settings import SessionSettings
 
 __all__ = ["ServerConnection", "Service"]
 
-log = logging.getLogger("pyro.server")
+_logger = logging.getLogger("pyro.server")
 
 _PING: Final = int(MessageType.PING)
 
@@ -70,12 +73,12 @@ class Service:
         annotations: Callable[[], Mapping[str, Any]] = _nothing,
         client_disconnect: Callable[[Any], None] = _ignore,
     ) -> None:
-        self.registry = registry
-        self.dispatcher = dispatcher
-        self.settings = settings
-        self.validate_handshake = validate_handshake
-        self.annotations = annotations
-        self.client_disconnect = client_disconnect
+        self.registry: ObjectRegistry = registry
+        self.dispatcher: Dispatcher = dispatcher
+        self.settings: SessionSettings = settings
+        self.validate_handshake: Callable[[Any, Any], Any] = validate_handshake
+        self.annotations: Callable[[], Mapping[str, Any]] = annotations
+        self.client_disconnect: Callable[[Any], None] = client_disconnect
 
 
 class ServerConnection:
@@ -92,11 +95,13 @@ class ServerConnection:
     def __init__(
         self, service: Service, client: ClientConnection, *, connected: bool = False
     ) -> None:
-        self.service = service
+        self.service: Service = service
         self._dispatcher = service.dispatcher
-        self.client = client
+        self.client: ClientConnection = client
         client.established = connected
-        self.session = ServerSession(service.settings, connected=connected)
+        self.session: ServerSession = ServerSession(
+            service.settings, connected=connected
+        )
 
     def handle(self, event: ServerEvent) -> Coroutine[Any, Any, None] | None:
         """Handle a request and queue the answer.
@@ -155,7 +160,7 @@ class ServerConnection:
             except BaseException as error:  # noqa: BLE001 - whatever a method raises is answered
                 if not self.client.established:
                     # Most likely it was cancelled because its client has left.
-                    log.debug("%s left before its call was done", self.client)
+                    _logger.debug("%s left before its call was done", self.client)
                     return
                 raise self._dispatcher.failure(self.client, call, error) from None
             value = self._dispatcher.conclude(self.client, call, value)
@@ -190,7 +195,9 @@ class ServerConnection:
             try:
                 self.service.client_disconnect(self.client)
             except Exception:
-                log.exception("the client disconnect hook failed for %s", self.client)
+                _logger.exception(
+                    "the client disconnect hook failed for %s", self.client
+                )
         self.client.release()
 
     def _connect(self, request: ConnectRequest) -> None:
@@ -211,7 +218,9 @@ class ServerConnection:
             annotations = self._annotations(state)
             entry = self.service.registry.get(request.object_id)
             if entry is None:
-                log.info("%s asked for unknown object %r", self.client, request.object_id)
+                _logger.info(
+                    "%s asked for unknown object %r", self.client, request.object_id
+                )
                 self.session.send_refusal(
                     request, f"unknown object {request.object_id!r}", annotations
                 )
@@ -220,8 +229,10 @@ class ServerConnection:
                 request, answer, entry.members.metadata(), annotations
             )
             self.client.established = True
-        except Exception as error:  # noqa: BLE001 - a hook may refuse with any error
-            log.warning("%s was refused: %s: %s", self.client, type(error).__name__, error)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - so a hook may refuse
+            _logger.warning(
+                "%s was refused: %s: %s", self.client, type(error).__name__, error
+            )
             self.session.send_refusal(
                 request, str(error) or type(error).__name__, annotations
             )
@@ -234,7 +245,7 @@ class ServerConnection:
             annotations = self.service.annotations()
             self.session.send_pong(frame, annotations)
         except Exception:
-            log.exception("the annotations of a reply cannot be sent")
+            _logger.exception("the annotations of a reply cannot be sent")
             self.session.send_pong(frame)
 
     def _annotations(self, state: CallState) -> Annotations:
@@ -250,24 +261,22 @@ class ServerConnection:
             self.session.send_result(frame, value, annotations, state.correlation)
         except Exception as error:  # noqa: BLE001 - anything may be wrong with a result
             error._pyroTraceback = remote_traceback(error, detailed=False)  # type: ignore[attr-defined] # documented
-            log.warning("the result of a call cannot be sent to %s: %s", self.client, error)
-            self.session.send_exception(
-                frame, error, correlation_id=state.correlation
+            _logger.warning(
+                "the result of a call cannot be sent to %s: %s", self.client, error
             )
+            self.session.send_exception(frame, error, correlation_id=state.correlation)
 
     def _fail(self, frame: Frame, error: Exception, state: CallState) -> None:
         try:
             annotations = self.service.annotations()
         except Exception:
-            log.exception("the annotations of a reply cannot be made")
+            _logger.exception("the annotations of a reply cannot be made")
             annotations = NO_ANNOTATIONS
         self.session.send_exception(frame, error, annotations, state.correlation)
 
-    def _refuse_request(
-        self, frame: Frame, error: PyroError, state: CallState
-    ) -> None:
+    def _refuse_request(self, frame: Frame, error: PyroError, state: CallState) -> None:
         """Answer a request that could not be decoded."""
-        log.warning("a request of %s was refused: %s", self.client, error)
+        _logger.warning("a request of %s was refused: %s", self.client, error)
         if isinstance(error, CommunicationError):
             error.outcome = "not_sent"
         self._fail(frame, error, state)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from ..config import Configuration
 from ..serializers import serializers
+
+if TYPE_CHECKING:
+    from ..config import Configuration
 
 __all__ = ["SessionSettings"]
 

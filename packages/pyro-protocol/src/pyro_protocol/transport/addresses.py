@@ -8,11 +8,13 @@ import os
 import socket
 import stat
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from ..config import Configuration
 from ..errors import CommunicationError
-from ..uri import URI
+
+if TYPE_CHECKING:
+    from ..config import Configuration
+    from ..uri import URI
 
 __all__ = [
     "connect_socket",
@@ -113,7 +115,9 @@ def listening_socket(
     if unixsocket:
         sock = _listening_unix_socket(unixsocket)
     else:
-        sock = _listening_tcp_socket(config.HOST if host is None else host, port, config)
+        sock = _listening_tcp_socket(
+            config.HOST if host is None else host, port, config
+        )
     sock.listen(_BACKLOG)
     sock.setblocking(False)  # noqa: FBT003 - the name tells
     return sock

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from ..config import Configuration, config
 from ..context import call_state
@@ -13,9 +12,8 @@ from ..errors import (
     CommunicationError,
     ConnectionClosedError,
     ProtocolError,
-    TimeoutError,
+    TimeoutError,  # noqa: A004 - the documented name
 )
-from ..serializers import Serializer
 from ..session import (
     ClientSession,
     ConnectAccepted,
@@ -24,7 +22,6 @@ from ..session import (
     read_reply,
 )
 from ..session.client import ClientState
-from ..uri import URI
 from ..wire import FLAG_ONEWAY, NO_ANNOTATIONS, Annotations, Buffer, Frame
 from .addresses import preferred_family, prepare_connected
 from .blocking_channel import (
@@ -34,6 +31,12 @@ from .blocking_channel import (
     outgoing,
 )
 from .tls import client_tls_context
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ..serializers import Serializer
+    from ..uri import URI
 
 __all__ = ["AsyncChannel"]
 
@@ -71,7 +74,7 @@ class AsyncChannel(asyncio.Protocol):
         *,
         handshake: object = "hello",
         serializer: str | None = None,
-        timeout: float | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109 - of the connection, too
         config: Configuration = config,
     ) -> AsyncChannel:
         """Connect to the server of a ``PYRO`` URI and shake hands.
@@ -239,7 +242,7 @@ class AsyncChannel(asyncio.Protocol):
             self._fail(ConnectionClosedError("the connection was closed here"))
             await self._ended.wait()
 
-    async def __aenter__(self) -> AsyncChannel:
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_exc_info: object) -> None:
@@ -267,7 +270,8 @@ class AsyncChannel(asyncio.Protocol):
                 if isinstance(event, ConnectRefused):
                     self._handshake.set_exception(
                         CommunicationError(
-                            f"connection to {self.uri.location} rejected: {event.reason}"
+                            f"connection to {self.uri.location} rejected: "
+                            f"{event.reason}"
                         )
                     )
                 else:
@@ -301,7 +305,9 @@ class AsyncChannel(asyncio.Protocol):
 
     def _flush(self) -> None:
         if self._transport is not None:
-            self._transport.writelines(self._session.data_to_send())
+            # Not writelines: in some versions of Python it forgets to pause the writer.
+            for buffer in self._session.data_to_send():
+                self._transport.write(buffer)
 
     def _break(self, error: ProtocolError) -> None:
         """Give up a connection whose peer breaks the protocol."""

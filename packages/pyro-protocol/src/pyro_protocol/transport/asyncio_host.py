@@ -12,14 +12,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import socket
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ..config import Configuration, config
 from ..dispatch import (
@@ -33,15 +31,20 @@ from ..dispatch import (
 from ..errors import DaemonError
 from ..references import ProxyState, add_reference_provider
 from ..session import ServerConnection, Service, SessionSettings
-from ..session.server import ServerEvent
 from ..uri import URI
 from ..wire import FLAG_ONEWAY, Frame
 from .addresses import format_location, listening_socket, location_of, prepare_connected
 from .tls import server_tls_context
 
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable
+
+    from ..session.server import ServerEvent
+
 __all__ = ["AsyncioHost"]
 
-log = logging.getLogger("pyro.server")
+_logger = logging.getLogger("pyro.server")
 
 # A client that sends faster than it is served is not read any further beyond this.
 _MOST_WAITING: Final = 100
@@ -72,8 +75,8 @@ class AsyncioHost:
         self._config = config
         self._nathost = nathost
         self._natport = natport
-        self.registry = ObjectRegistry(nullcontext)
-        self.streams = StreamTable(
+        self.registry: ObjectRegistry = ObjectRegistry(nullcontext)
+        self.streams: StreamTable = StreamTable(
             time.monotonic,
             lambda: str(uuid.uuid4()),
             lifetime=config.ITER_STREAM_LIFETIME,
@@ -87,7 +90,7 @@ class AsyncioHost:
             detailed_traceback=config.DETAILED_TRACEBACK,
             most_batch_calls=config.MAX_BATCH_CALLS,
         )
-        self.service = Service(
+        self.service: Service = Service(
             self.registry, dispatcher, SessionSettings.from_config(config)
         )
         if validate_handshake is not None:
@@ -211,7 +214,7 @@ class AsyncioHost:
             self._server.close()
             self._server = None
             if self._unixsocket and not self._unixsocket.startswith("\0"):
-                Path(self._unixsocket).unlink(missing_ok=True)
+                Path(self._unixsocket).unlink(missing_ok=True)  # noqa: ASYNC240 - at the end, and quick
         ended = [protocol.abort() for protocol in list(self._protocols)]
         if ended:
             await asyncio.wait(ended)
@@ -227,7 +230,7 @@ class AsyncioHost:
         """Count a new connection in, unless there are too many."""
         most = self._config.MAX_CONNECTIONS
         if most and len(self._protocols) >= most:
-            log.warning("a connection was refused: there are %d already", most)
+            _logger.warning("a connection was refused: there are %d already", most)
             return False
         self._protocols.add(protocol)
         return True
@@ -282,7 +285,7 @@ class _Connection(asyncio.Protocol):
 
     def _too_late(self) -> None:
         if not self._client.established:
-            log.warning("%s did not complete its handshake in time", self._client)
+            _logger.warning("%s did not complete its handshake in time", self._client)
             self._transport.abort()
 
     def data_received(self, data: bytes) -> None:
@@ -359,18 +362,18 @@ class _Connection(asyncio.Protocol):
     def _awaited(self, task: asyncio.Task[None]) -> None:
         self._task = None
         if not task.cancelled() and task.exception() is not None:
-            log.error("handling a request failed", exc_info=task.exception())
+            _logger.error("handling a request failed", exc_info=task.exception())
             self._transport.abort()
             return
         self._proceed()
 
     def _flush(self) -> None:
-        data = self._session.data_to_send()
-        if data:
-            self._transport.writelines(data)
+        # Not writelines: in some versions of Python it forgets to pause the writer.
+        for buffer in self._session.data_to_send():
+            self._transport.write(buffer)
         if self._session.closing and not self._waiting and self._task is None:
             if self._session.error:
-                log.warning("%s was dropped: %s", self._client, self._session.error)
+                _logger.warning("%s was dropped: %s", self._client, self._session.error)
                 self._session.error = None
             self._depart()
 
@@ -394,5 +397,3 @@ class _Connection(asyncio.Protocol):
             self._deadline.cancel()
         loop = asyncio.get_running_loop()
         self._deadline = loop.call_later(_FAREWELL_SECONDS, self._transport.abort)
-
-

@@ -7,8 +7,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ..config import Configuration, config
 from ..context import call_state, current_context
@@ -16,7 +15,7 @@ from ..errors import (
     CommunicationError,
     ConnectionClosedError,
     LocalProtocolError,
-    TimeoutError,
+    TimeoutError,  # noqa: A004 - the documented name
 )
 from ..serializers import Serializer, serializers
 from ..session import (
@@ -26,11 +25,22 @@ from ..session import (
     SessionSettings,
     read_reply,
 )
-from ..session.client import ClientEvent
-from ..uri import URI
-from ..wire import FLAG_EXCEPTION, FLAG_ONEWAY, NO_ANNOTATIONS, Annotations, Buffer, Frame
+from ..wire import (
+    FLAG_EXCEPTION,
+    FLAG_ONEWAY,
+    NO_ANNOTATIONS,
+    Annotations,
+    Buffer,
+    Frame,
+)
 from .addresses import connect_socket
 from .tls import client_tls_context
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from ..session.client import ClientEvent
+    from ..uri import URI
 
 __all__ = ["BlockingChannel", "choose_serializer"]
 
@@ -117,14 +127,14 @@ class BlockingChannel:
         timeout: float | None = None,
         owns_socket: bool = True,
     ) -> None:
-        self.sock = sock
-        self.uri = uri
-        self.timeout = timeout
+        self.sock: socket.socket = sock
+        self.uri: URI = uri
+        self.timeout: float | None = timeout
         self.accepted: ConnectAccepted | None = None
-        self.serializer = _SERPENT
+        self.serializer: Serializer = _SERPENT
         self._session = session
         self._lock = threading.Lock()
-        self.closed = False
+        self.closed: bool = False
         self._timed = sock.gettimeout() is not None
         self._owns_socket = owns_socket
         self._receive_flags = 0 if isinstance(sock, ssl.SSLSocket) else _WAIT_ALL
@@ -172,7 +182,9 @@ class BlockingChannel:
             if isinstance(error, socket.timeout):
                 failure = TimeoutError(f"connecting to {uri.location}: timeout")
             else:
-                failure = CommunicationError(f"cannot connect to {uri.location}: {error}")
+                failure = CommunicationError(
+                    f"cannot connect to {uri.location}: {error}"
+                )
             failure.outcome = "not_sent"
             raise failure from error
         session = ClientSession(SessionSettings.from_config(config), sequence=sequence)
@@ -317,7 +329,7 @@ class BlockingChannel:
                 self.close()
             raise
 
-    def exchange(
+    def exchange(  # noqa: PLR0912 - the hot path, in one frame
         self,
         serializer_id: int,
         payload: Buffer,
@@ -489,7 +501,9 @@ class BlockingChannel:
 
     def _lost(self, error: OSError, doing: str) -> CommunicationError:
         if isinstance(error, socket.timeout):
-            return TimeoutError(f"{doing}: timeout (no answer from {self.uri.location})")
+            return TimeoutError(
+                f"{doing}: timeout (no answer from {self.uri.location})"
+            )
         return ConnectionClosedError(
             f"{doing}: connection to {self.uri.location} lost: {error}"
         )

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ssl
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ..config import Configuration
+if TYPE_CHECKING:
+    from ..config import Configuration
 
 __all__ = ["client_tls_context", "server_tls_context"]
 

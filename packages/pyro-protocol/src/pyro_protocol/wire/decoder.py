@@ -92,9 +92,9 @@ class Decoder:
     def __init__(
         self, max_size: int, max_annotations: int, accepted: Container[int]
     ) -> None:
-        self.max_size = max_size
-        self.max_annotations = max_annotations
-        self.accepted = accepted
+        self.max_size: int = max_size
+        self.max_annotations: int = max_annotations
+        self.accepted: Container[int] = accepted
         self._data: bytes | memoryview | bytearray = b""
         self._start = 0
         self._tail: list[bytes | bytearray] = []
@@ -137,9 +137,16 @@ class Decoder:
         size = len(data) - HEADER_SIZE
         if size < 0 or self._start != len(self._data):
             return None
-        prefix, kind, serializer_id, flags, sequence, payload_size, chunks_size, magic = (
-            _unpack_plain(data)
-        )
+        (
+            prefix,
+            kind,
+            serializer_id,
+            flags,
+            sequence,
+            payload_size,
+            chunks_size,
+            magic,
+        ) = _unpack_plain(data)
         if (
             payload_size != size
             or chunks_size
@@ -156,7 +163,7 @@ class Decoder:
             (kind, serializer_id, flags, sequence, payload, NO_ANNOTATIONS, None),
         )
 
-    def next_frame(self) -> Frame | None:
+    def next_frame(self) -> Frame | None:  # noqa: PLR0912 - one check after the other
         """Return the next complete frame, or None if more bytes are needed.
 
         Raises:
@@ -302,9 +309,7 @@ def _decode_annotations(chunks: memoryview, most: int) -> Annotations:
         name, length = CHUNK.unpack_from(chunks, position)
         position += CHUNK.size
         if length > size - position:
-            raise RemoteProtocolError(
-                "annotation chunk length exceeds remaining data"
-            )
+            raise RemoteProtocolError("annotation chunk length exceeds remaining data")
         count += 1
         if count > most:
             raise RemoteProtocolError(f"invalid annotations: more than {most} chunks")

@@ -60,6 +60,7 @@ FLAG_CORRELATION: Final = 0x40
 NO_ANNOTATIONS: Final[Annotations] = MappingProxyType({})
 """Shared by all messages that carry no annotations."""
 
+_ID_SIZE: Final = 4
 _NO_CORRELATION: Final = bytes(16)
 # Payloads up to this size stay plain, and the level is Pyro5's (spec: wire, 7).
 _COMPRESS_ABOVE: Final = 100
@@ -179,7 +180,7 @@ def encode_frame(
 def _encode_annotations(annotations: Mapping[Any, Any]) -> bytes:
     parts: list[Buffer] = []
     for name, value in annotations.items():
-        if not (isinstance(name, str) and len(name) == 4 and name.isascii()):
+        if not (isinstance(name, str) and len(name) == _ID_SIZE and name.isascii()):
             raise LocalProtocolError(
                 f"annotation id must be 4 ASCII characters, not {name!r}"
             )

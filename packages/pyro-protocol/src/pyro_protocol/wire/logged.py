@@ -13,7 +13,7 @@ from .frame import Buffer, Frame, encode_frame
 
 __all__ = ["LoggedDecoder", "encode_logged_frame"]
 
-_log = logging.getLogger("pyro.wire")
+_logger = logging.getLogger("pyro.wire")
 
 
 class LoggedDecoder(Decoder):
@@ -34,7 +34,7 @@ def encode_logged_frame(*args: Any, **kwargs: Any) -> list[Buffer]:
     """See `encode_frame`."""
     buffers = encode_frame(*args, **kwargs)
     kind, serializer_id, flags, sequence = args[:4]
-    _log.debug(
+    _logger.debug(
         "sending: type=%d serializer=%d flags=%d seq=%d data=%r",
         kind, serializer_id, flags, sequence, b"".join(buffers),
     )  # fmt: skip
@@ -43,7 +43,7 @@ def encode_logged_frame(*args: Any, **kwargs: Any) -> list[Buffer]:
 
 def _logged(frame: Frame | None) -> Frame | None:
     if frame is not None:
-        _log.debug(
+        _logger.debug(
             "received: type=%d serializer=%d flags=%d seq=%d annotations=%d "
             "correlation id=%s data=%r",
             frame.kind, frame.serializer_id, frame.flags, frame.sequence,

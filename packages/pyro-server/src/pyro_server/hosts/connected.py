@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ConnectedSocketHost"]
 
-log = logging.getLogger("pyro.server")
+_logger = logging.getLogger("pyro.server")
 
 _RECEIVE_SIZE: Final = 64 * 1024
 _STOP_SECONDS: Final = 5.0
@@ -105,13 +105,13 @@ class ConnectedSocketHost:
                 session.receive_eof()
         except OSError as error:
             if not self._stopping:
-                log.info("connection of %s lost: %s", self._client, error)
+                _logger.info("connection of %s lost: %s", self._client, error)
             session.receive_eof()
         self._keep_house()
         if not session.closing:
             return True
         if session.error:
-            log.warning("%s was dropped: %s", self._client, session.error)
+            _logger.warning("%s was dropped: %s", self._client, session.error)
         self._farewell()
         return False
 

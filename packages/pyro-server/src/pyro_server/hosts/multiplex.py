@@ -26,6 +26,7 @@ class MultiplexHost(SelectorHost):
         while connection.events:
             if self._stopping or not self.handle(connection, connection.events.pop(0)):
                 # What is left is for another turn of the loop.
+                self._unwatch(connection)
                 self.give_back(connection)
                 return
         self._take_back(connection)

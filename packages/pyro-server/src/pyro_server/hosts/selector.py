@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 __all__ = ["INVOKE", "SelectorHost"]
 
-log = logging.getLogger("pyro.server")
+_logger = logging.getLogger("pyro.server")
 
 INVOKE: Final = int(MessageType.INVOKE)
 _READ: Final = selectors.EVENT_READ
@@ -215,7 +215,7 @@ class SelectorHost:
             return
         if self._pool.runs_current_thread():
             return
-        if driver.loop_thread is None:
+        if driver.loop_thread is None and driver.turn_thread is None:
             self.release_if_stopped()
         if wait:
             self._released.wait(_STOP_SECONDS)
@@ -267,7 +267,7 @@ class SelectorHost:
         except OSError as error:
             self._lost(connection, error)
         except (Exception, SystemExit):
-            log.exception("serving %s failed", connection.client)
+            _logger.exception("serving %s failed", connection.client)
             self._end(connection)
 
     def give_back(self, connection: Connection) -> None:
@@ -314,18 +314,20 @@ class SelectorHost:
                 return
             except OSError as error:
                 if error.errno in _OUT_OF_RESOURCES:
-                    log.warning("cannot accept connections for now: %s", error)
+                    _logger.warning("cannot accept connections for now: %s", error)
                     self.selector.unregister(listener)
                     self._accept_again = time.monotonic() + _ACCEPT_PAUSE
                 elif not self._stopping:
-                    log.info("a connection was lost while it was accepted: %s", error)
+                    _logger.info(
+                        "a connection was lost while it was accepted: %s", error
+                    )
                 return
             self._admit(sock, address)
 
     def _admit(self, sock: socket.socket, address: Any) -> None:
         most = self._config.MAX_CONNECTIONS
         if most and len(self._connections) >= most:
-            log.warning("a connection was refused: there are %d already", most)
+            _logger.warning("a connection was refused: there are %d already", most)
             sock.close()
             return
         try:
@@ -337,7 +339,7 @@ class SelectorHost:
                 )
             connection = Connection(self._service, open_byte_stream(sock), address)
         except OSError as error:
-            log.info("a connection was lost while it was accepted: %s", error)
+            _logger.info("a connection was lost while it was accepted: %s", error)
             sock.close()
             return
         self._connections.add(connection)
@@ -400,7 +402,6 @@ class SelectorHost:
         if self._inline_handshake and self._handle_handshake(connection):
             return
         if connection.events:
-            self._unwatch(connection)
             self.run(connection)
         else:
             self._take_back(connection)
@@ -439,10 +440,11 @@ class SelectorHost:
             self._end(connection)
 
     def run(self, connection: Connection) -> None:
-        """Handle the events of a connection; it belongs to the one who does.
+        """Handle the events of a connection, which belongs to the one who does.
 
-        Afterwards the connection is given back with `give_back`, or in the thread
-        of the loop with `_take_back`.
+        Where that is another thread, the connection must not be watched meanwhile.
+        Afterwards it is given back with `give_back`, or in the thread of the loop
+        with `_take_back`.
         """
         raise NotImplementedError
 
@@ -481,7 +483,7 @@ class SelectorHost:
             try:
                 connection.served.handle(frame)
             except Exception:
-                log.exception("a oneway request of %s failed", connection.client)
+                _logger.exception("a oneway request of %s failed", connection.client)
 
     def _next_oneway(self, connection: Connection) -> Frame | None:
         """Return the next oneway request; after the last, do what waited for it."""
@@ -499,14 +501,14 @@ class SelectorHost:
         return None
 
     def _lost(self, connection: Connection, error: OSError) -> None:
-        log.info("connection of %s lost: %s", connection.client, error)
+        _logger.info("connection of %s lost: %s", connection.client, error)
         self._end(connection)
 
     def _report(self, connection: Connection) -> None:
         """Take a note of why a connection is ended by this side."""
         session = connection.session
         if session.error:
-            log.warning("%s was dropped: %s", connection.client, session.error)
+            _logger.warning("%s was dropped: %s", connection.client, session.error)
             session.error = None
 
     def _end(self, connection: Connection) -> None:
@@ -550,7 +552,7 @@ class SelectorHost:
             self._end(connection)
         if settings.COMMTIMEOUT > 0:
             for connection in self._idle.take_expired(settings.COMMTIMEOUT):
-                log.info("%s was idle for too long", connection.client)
+                _logger.info("%s was idle for too long", connection.client)
                 self._end(connection)
         now = time.monotonic()
         if self._accept_again and now >= self._accept_again:

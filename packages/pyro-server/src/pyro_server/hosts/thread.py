@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ThreadHost"]
 
-log = logging.getLogger("pyro.server")
+_logger = logging.getLogger("pyro.server")
 
 # A large message that keeps coming is received by the worker; anything slower
 # goes back to the loop, so that no peer can hold a worker by dripping bytes.
@@ -32,9 +32,10 @@ class ThreadHost(SelectorHost):
 
     def run(self, connection: Connection) -> None:
         """Have a worker handle the events of a connection, or refuse them."""
+        self._unwatch(connection)
         if self._pool.submit(partial(self._work, connection)):
             return
-        log.warning(
+        _logger.warning(
             "no worker and no place in the queue for a request of %s",
             connection.client,
         )
@@ -49,11 +50,11 @@ class ThreadHost(SelectorHost):
             while self._serve(connection) and self._stay(connection):
                 pass
         except OSError as error:
-            log.info("connection of %s lost: %s", connection.client, error)
+            _logger.info("connection of %s lost: %s", connection.client, error)
             connection.give_up()
         except BaseException as error:
             # A hook of the program, at worst; the loop must get the connection back.
-            log.exception("serving %s failed", connection.client)
+            _logger.exception("serving %s failed", connection.client)
             connection.give_up(f"{type(error).__name__} while it was served")
         self.give_back(connection)
 
