@@ -1,0 +1,186 @@
+"""What is measured, and the loop that measures it inside a client process."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from threading import Barrier, BrokenBarrierError
+from typing import TYPE_CHECKING, Final
+
+from peers.service import PAYLOAD_SIZE, payload
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from peers.interface import Connection, Peer
+
+__all__ = ["MEASURES", "Measure", "Sample", "take_sample"]
+
+_WARM_UP_CALLS: Final = 200
+"""Calls before the clock starts: adaptive bytecode and caches have settled."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """One kind of work.
+
+    Attributes:
+        title: heading in the report.
+        unit: of the figure.
+        amount: how much of the unit one operation is.
+        operation: method of a connection: ``call``, ``upload`` or ``download``.
+        threads: of the client, each with a connection of its own.
+    """
+
+    title: str
+    unit: str
+    amount: float
+    operation: str
+    threads: int = 1
+
+
+MEASURES: Final[dict[str, Measure]] = {
+    "sequential": Measure("Sequential calls", "calls/s", 1, "call"),
+    "threads": Measure(
+        "16 client threads, own connections", "calls/s", 1, "call", threads=16
+    ),
+    "upload": Measure("32 MiB of bytes, upload", "MB/s", PAYLOAD_SIZE / 1e6, "upload"),
+    "download": Measure(
+        "32 MiB of bytes, download", "MB/s", PAYLOAD_SIZE / 1e6, "download"
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """The outcome of one round of one peer.
+
+    Attributes:
+        operations: how many were completed.
+        seconds: wall-clock time they took.
+        client_cpu: seconds of processor time used by the client process.
+        server_cpu: the same for the server process.
+    """
+
+    operations: int
+    seconds: float
+    client_cpu: float
+    server_cpu: float
+
+    @property
+    def elsewhere(self) -> float:
+        """Share of the time, 0 to 1, that neither side spent on its processor.
+
+        With both pinned to one CPU, which always has work, that is what other
+        processes took, and what the kernel did for the sockets on its own account.
+        """
+        return max(0.0, 1 - (self.client_cpu + self.server_cpu) / self.seconds)
+
+
+class _Stopwatch:
+    """Wall clock and the processor clocks of both sides.
+
+    Args:
+        seconds: how long operations shall be started.
+        server_process: process id of the server.
+    """
+
+    def __init__(self, seconds: float, server_process: int) -> None:
+        self._seconds = seconds
+        # The kernel's number for the processor clock of any process, which
+        # clock_getcpuclockid(3) computes; Python has no function for it.
+        self._server_clock = (~server_process << 3) | 2
+        self.deadline = 0.0
+        self._started = (0.0, 0.0, 0.0)
+        self.elapsed = (0.0, 0.0, 0.0)
+
+    def _read(self) -> tuple[float, float, float]:
+        server = time.clock_gettime(self._server_clock)
+        return time.perf_counter(), time.process_time(), server
+
+    def start(self) -> None:
+        self._started = self._read()
+        self.deadline = self._started[0] + self._seconds
+
+    def stop(self) -> None:
+        wall, client, server = self._read()
+        started = self._started
+        self.elapsed = (wall - started[0], client - started[1], server - started[2])
+
+
+def take_sample(
+    measure: Measure, peer: Peer, address: str, server_process: int, seconds: float
+) -> Sample:
+    """Repeat an operation for some time and return what it took.
+
+    Args:
+        measure: what to do.
+        peer: the library to do it with.
+        address: announced by the library's server.
+        server_process: process id of that server.
+        seconds: how long operations are started; the last one is completed.
+
+    Raises:
+        Exception: whatever the library raises, from the first thread that failed.
+    """
+    stopwatch = _Stopwatch(seconds, server_process)
+    start = Barrier(measure.threads, action=stopwatch.start)
+    stop = Barrier(measure.threads, action=stopwatch.stop)
+
+    def work() -> int:
+        try:
+            connection = peer.connect(address)
+            operation = _prepare(measure, connection)
+            start.wait()
+            count = _repeat(operation, stopwatch.deadline)
+            stop.wait()
+            connection.close()
+        except BaseException:
+            start.abort()
+            stop.abort()
+            raise
+        return count
+
+    # A single client is measured as programs mostly run it: in the main thread.
+    operations = work() if measure.threads == 1 else _in_threads(measure.threads, work)
+    return Sample(operations, *stopwatch.elapsed)
+
+
+def _prepare(measure: Measure, connection: Connection) -> Callable[[], object]:
+    """Warm the operation up, check that it does its work, and return it."""
+    if measure.operation == "call":
+        for _ in range(_WARM_UP_CALLS):
+            connection.call()
+        return connection.call
+    operation: Callable[[], object]
+    if measure.operation == "upload":
+        operation = partial(connection.upload, payload())
+        size = connection.upload(payload())
+    else:
+        operation = connection.download
+        size = len(connection.download())
+    if size != PAYLOAD_SIZE:
+        raise ValueError(f"{measure.operation} moved {size} bytes, not {PAYLOAD_SIZE}")
+    return operation
+
+
+def _repeat(operation: Callable[[], object], deadline: float) -> int:
+    clock = time.perf_counter
+    count = 0
+    while clock() < deadline:
+        operation()
+        count += 1
+    return count
+
+
+def _in_threads(threads: int, work: Callable[[], int]) -> int:
+    with ThreadPoolExecutor(threads) as pool:
+        futures = [pool.submit(work) for _ in range(threads)]
+    errors = [error for future in futures if (error := future.exception())]
+    for error in errors:
+        # The others only stopped waiting for the one that failed.
+        if not isinstance(error, BrokenBarrierError):
+            raise error
+    return sum(future.result() for future in futures)

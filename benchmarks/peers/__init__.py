@@ -1,0 +1,1 @@
+"""The libraries under measurement, one module each behind one interface."""

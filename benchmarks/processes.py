@@ -1,0 +1,163 @@
+"""The pair of processes that measures one peer, seen from the command."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import selectors
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from measures import Sample
+
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Self
+
+__all__ = ["Pair", "PeerError"]
+
+_WORKER: Final = Path(__file__).with_name("worker.py")
+
+_START_TIMEOUT: Final = 30.0
+"""Seconds for a server to announce itself: an interpreter starts, all is busy."""
+
+_SAMPLE_TIMEOUT: Final = 60.0
+"""Seconds beyond those of the sample: connecting, warming up, the last transfer."""
+
+_STOP_TIMEOUT: Final = 5.0
+"""Seconds a process has to end by itself."""
+
+
+class PeerError(Exception):
+    """A peer could not be started or measured."""
+
+
+class Pair:
+    """The server and the client process of one peer; a context manager.
+
+    Args:
+        name: of the peer.
+        interpreter: Python that has the peer's library.
+        cpu: number of the processor both stay on; None leaves it to the kernel.
+
+    Raises:
+        PeerError: a process ended, or did not announce itself in time.
+    """
+
+    def __init__(self, name: str, interpreter: Path, cpu: int | None) -> None:
+        self._processes: list[_Worker] = []
+        try:
+            self._server = self._start("server", name, interpreter, cpu)
+            announcement = self._server.receive(_START_TIMEOUT)
+            self._client = self._start("client", name, interpreter, cpu)
+        except BaseException:
+            self.close()
+            raise
+        self._address: str = announcement["address"]
+        self.version: str = announcement["version"]
+
+    def _start(
+        self, role: str, name: str, interpreter: Path, cpu: int | None
+    ) -> _Worker:
+        worker = _Worker(role, name, interpreter, cpu)
+        self._processes.append(worker)
+        return worker
+
+    def sample(self, measure: str, seconds: float) -> Sample:
+        """Measure for some time.
+
+        Raises:
+            PeerError: the library raised, a process ended, or nothing was heard.
+        """
+        self._client.send(
+            {
+                "measure": measure,
+                "address": self._address,
+                "server_process": self._server.process_id,
+                "seconds": seconds,
+            }
+        )
+        return Sample(**self._client.receive(seconds + _SAMPLE_TIMEOUT))
+
+    def close(self) -> None:
+        """End both processes, the client first."""
+        for worker in reversed(self._processes):
+            worker.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class _Worker:
+    """A process running ``worker.py``, spoken to in lines of JSON."""
+
+    def __init__(
+        self, role: str, name: str, interpreter: Path, cpu: int | None
+    ) -> None:
+        self._label = f"{role} of {name}"
+        arguments = [str(interpreter), str(_WORKER), role, name]
+        if cpu is not None:
+            arguments.append(str(cpu))
+        # Settings of the person's shell must not change what is measured.
+        environment = {
+            variable: text
+            for variable, text in os.environ.items()
+            if not variable.startswith("PYRO_")
+        }
+        self._process = subprocess.Popen(
+            arguments,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            encoding="utf-8",
+            env=environment,
+            process_group=0,  # an interruption from the keyboard is the starter's
+        )
+        assert self._process.stdin
+        assert self._process.stdout
+        self._commands = self._process.stdin
+        self._answers = self._process.stdout
+
+    @property
+    def process_id(self) -> int:
+        return self._process.pid
+
+    def send(self, command: dict[str, object]) -> None:
+        try:
+            self._commands.write(json.dumps(command) + "\n")
+            self._commands.flush()
+        except BrokenPipeError as error:
+            raise PeerError(f"the {self._label} has ended") from error
+
+    def receive(self, timeout: float) -> dict[str, Any]:
+        """Return the next answer; there is at most one under way."""
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._answers, selectors.EVENT_READ)
+            if not selector.select(timeout):
+                raise PeerError(f"the {self._label} was silent for {timeout:.0f} s")
+        line = self._answers.readline()
+        if not line:
+            raise PeerError(f"the {self._label} has ended; see its output above")
+        answer: dict[str, Any] = json.loads(line)
+        if "error" in answer:
+            raise PeerError(f"the {self._label} failed: {answer['error']}")
+        return answer
+
+    def close(self) -> None:
+        with contextlib.suppress(BrokenPipeError):  # it has ended already
+            self._commands.close()
+        try:
+            self._process.wait(_STOP_TIMEOUT)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._answers.close()
