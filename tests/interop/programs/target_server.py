@@ -86,4 +86,5 @@ class Target:
 
 
 with api.Daemon(host="127.0.0.1") as daemon:
+    print(daemon.register(Target, "target"), flush=True)
     daemon.requestLoop()

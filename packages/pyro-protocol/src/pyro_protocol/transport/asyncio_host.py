@@ -98,6 +98,7 @@ class AsyncioHost:
         self.registry.register(DaemonObject(self), DAEMON_NAME)
         add_reference_provider(self)
         self._protocols: set[_Connection] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
         self._sock: socket.socket | None = None
         self._housekeeper: asyncio.Task[None] | None = None
@@ -215,6 +216,8 @@ class AsyncioHost:
             self._server = None
             if self._unixsocket and not self._unixsocket.startswith("\0"):
                 Path(self._unixsocket).unlink(missing_ok=True)  # noqa: ASYNC240 - at the end, and quick
+        for task in self._tasks:
+            task.cancel()
         ended = [protocol.abort() for protocol in list(self._protocols)]
         if ended:
             await asyncio.wait(ended)
@@ -234,6 +237,11 @@ class AsyncioHost:
             return False
         self._protocols.add(protocol)
         return True
+
+    def keep(self, task: asyncio.Task[None]) -> None:
+        """Let a oneway request come to its end, whatever becomes of its client."""
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def dismiss(self, protocol: _Connection) -> None:
         """Count a connection out."""
@@ -257,7 +265,7 @@ class _Connection(asyncio.Protocol):
         self._host = host
         self._waiting: deque[ServerEvent] = deque()
         self._task: asyncio.Task[None] | None = None
-        # Oneway requests that are being awaited.
+        # Oneway requests that are being awaited; they outlive the connection.
         self._beside: set[asyncio.Task[None]] = set()
         self._writable = True
         self._reading = True
@@ -303,9 +311,8 @@ class _Connection(asyncio.Protocol):
         del exc
         if self._deadline is not None:
             self._deadline.cancel()
-        for task in (self._task, *self._beside):
-            if task is not None:
-                task.cancel()
+        if self._task is not None:
+            self._task.cancel()
         self._waiting.clear()
         self._host.dismiss(self)
         self._host.streams.client_gone(self._client)
@@ -337,6 +344,7 @@ class _Connection(asyncio.Protocol):
                 if self._runs_beside(event):
                     self._beside.add(task)
                     task.add_done_callback(self._beside.discard)
+                    self._host.keep(task)
                 else:
                     self._task = task
                     task.add_done_callback(self._awaited)
