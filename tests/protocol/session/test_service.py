@@ -44,6 +44,17 @@ class Resource:
         self.closed += 1
 
 
+class Unspeakable(Exception):  # noqa: N818 - it is what it is
+    def __str__(self) -> str:
+        raise RuntimeError("no words")
+
+
+class Misleading:
+    @property
+    def __class__(self) -> Any:
+        raise RuntimeError("not telling")
+
+
 @expose
 class Target:
     def __init__(self) -> None:
@@ -59,6 +70,15 @@ class Target:
 
     def fail(self) -> None:
         raise ValueError("boom", 42)
+
+    def fail_unspeakably(self) -> None:
+        raise Unspeakable
+
+    def fail_with_half_a_character(self) -> None:
+        raise ValueError("half \ud83d a character")
+
+    def misleading(self) -> object:
+        return Misleading()
 
     def leave(self, kind: str) -> None:
         raise {"exit": SystemExit, "interrupt": KeyboardInterrupt}[kind]("bye")
@@ -142,6 +162,12 @@ def _own_context() -> Iterator[None]:
 
 
 @pytest.fixture
+def _nothing_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """Keep half characters out of the report, which has to be written in UTF-8."""
+    caplog.set_level(logging.CRITICAL + 1, "pyro")
+
+
+@pytest.fixture
 def target() -> Target:
     return Target()
 
@@ -220,6 +246,17 @@ class TestHandshake:
 
         assert line.accepted == ConnectRefused(reason)
         assert line.link.closing
+
+    @pytest.mark.usefixtures("_nothing_logged")
+    def test_a_reason_that_no_serializer_can_write_is_sent_escaped(
+        self, target: Target
+    ) -> None:
+        def hook(_client: object, _value: object) -> None:
+            raise ValueError("half \ud83d a character")
+
+        line = talk(serving(target, validate_handshake=hook))
+
+        assert line.accepted == ConnectRefused("half \\ud83d a character")
 
     def test_an_answer_of_the_hook_that_cannot_be_sent_is_a_refusal(
         self, target: Target
@@ -332,6 +369,20 @@ class TestEverySerializer:
             line.call("odd")
         with pytest.raises(PyroError, match="could not be sent"):
             line.call("fail_oddly")
+        assert line.call("add", 1, 2) == 3
+
+    @pytest.mark.parametrize(
+        "method", ["fail_unspeakably", "fail_with_half_a_character", "misleading"]
+    )
+    @pytest.mark.usefixtures("_nothing_logged")
+    def test_what_cannot_even_be_described_is_answered(
+        self, server: Server, serializer: str, method: str
+    ) -> None:
+        line = talk(server, serializer)
+
+        with pytest.raises(Exception, match=r"Unspeakable|half|not telling|Misleading"):
+            line.call(method)
+
         assert line.call("add", 1, 2) == 3
 
     @pytest.mark.parametrize("kind", ["exit", "interrupt"])
@@ -494,6 +545,17 @@ class TestRequests:
         assert frame.kind == MessageType.PING
         assert bytes(frame.payload) == b"pong"
         assert bytes(frame.annotations["SRVR"]) == b"x"
+
+    def test_a_busy_server_gives_a_sign_of_life(self, server: Server) -> None:
+        line = talk(server)
+        line.client.send_ping()
+        line.link.session.receive_data(b"".join(line.client.data_to_send()))
+        (event,) = line.link.session.events_received()
+
+        line.link.connection.refuse_busy(event)
+
+        (frame,) = decode_all(b"".join(line.link.session.data_to_send()))
+        assert frame.kind == MessageType.PING
 
     def test_a_busy_server_says_that_the_call_was_not_run(self, server: Server) -> None:
         line = talk(server)

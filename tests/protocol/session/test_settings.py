@@ -64,3 +64,12 @@ def test_an_unknown_serializer_is_named_with_those_there_are(
         ValueError, match=r"unknown serializers: pickle; known: .*serpent"
     ):
         SessionSettings.from_config(config)
+
+
+@pytest.mark.parametrize("seconds", [0.0, -1.0])
+def test_a_handshake_must_have_some_time(seconds: float) -> None:
+    config = Configuration(use_environment=False)
+    config.HANDSHAKE_TIMEOUT = seconds
+
+    with pytest.raises(ValueError, match="HANDSHAKE_TIMEOUT must be more than 0"):
+        SessionSettings.from_config(config)

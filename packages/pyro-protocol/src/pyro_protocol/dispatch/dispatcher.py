@@ -61,7 +61,8 @@ class CallFailure(Exception):  # noqa: N818 - not an error itself: it holds one
     """
 
     def __init__(self, error: Exception) -> None:
-        super().__init__(str(error))
+        # Not its text: an exception may fail to give one.
+        super().__init__(error)
         self.error = error
 
 
@@ -153,8 +154,11 @@ class Dispatcher:
         Raises:
             CallFailure: the result is a stream and the client has too many.
         """
-        if type(result) in _PLAIN or not isinstance(result, Iterator):
-            return result
+        try:
+            if type(result) in _PLAIN or not isinstance(result, Iterator):
+                return result
+        except Exception as error:  # noqa: BLE001 - a class may answer in any way
+            raise self.failure(client, call, error) from None
         if not self._streaming:
             return StreamStarted(None)
         try:

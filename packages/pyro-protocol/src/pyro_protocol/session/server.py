@@ -339,6 +339,7 @@ class ServerSession:
         reason: str,
         annotations: Annotations = NO_ANNOTATIONS,
     ) -> None:
+        reason = _sendable(reason)
         self.error = f"refused: {reason}"
         known = frame is not None and frame.serializer_id in serializers_by_id
         if frame is None or not known or frame.serializer_id == _MARSHAL_ID:
@@ -563,10 +564,22 @@ def _substitute(error: BaseException) -> PyroError:
         if isinstance(error, MessageTooLargeError)
         else "see the server"
     )
-    text = f"{type(error).__module__}.{type(error).__qualname__}: {error}"
+    text = f"{type(error).__module__}.{type(error).__qualname__}: {_text(error)}"
     result = PyroError(
         f"exception could not be sent as it is ({reason}): {text[:2000]}"
     )
     lines = getattr(error, "_pyroTraceback", [])
-    result._pyroTraceback = [str(line)[:2000] for line in lines[:50]]  # type: ignore[attr-defined] # documented
+    result._pyroTraceback = [_sendable(str(line)[:2000]) for line in lines[:50]]  # type: ignore[attr-defined] # documented
     return result
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return _sendable(str(error))
+    except Exception as failure:  # noqa: BLE001 - an exception may fail to give a text
+        return f"<its text failed with {type(failure).__name__}>"
+
+
+def _sendable(text: str) -> str:
+    """Return a text that every serializer can encode."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -180,6 +180,9 @@ class ServerConnection:
             )
             return
         frame: Frame = event  # type: ignore[assignment] # the only other event
+        if frame.kind == _PING:
+            self._pong(frame)
+            return
         self.session.send_exception(
             frame,
             ServerBusyError(

@@ -46,8 +46,14 @@ class SessionSettings:
         """Take the settings from a configuration.
 
         Raises:
-            ValueError: ``SERIALIZERS_ACCEPTED`` names an unknown serializer.
+            ValueError: ``SERIALIZERS_ACCEPTED`` names an unknown serializer, or
+                ``HANDSHAKE_TIMEOUT`` leaves no time.
         """
+        if config.HANDSHAKE_TIMEOUT <= 0:
+            raise ValueError(
+                "HANDSHAKE_TIMEOUT must be more than 0 seconds: without a bound, "
+                "silent clients could use up all connections"
+            )
         unknown = set(config.SERIALIZERS_ACCEPTED) - set(serializers)
         if unknown:
             raise ValueError(
