@@ -1,0 +1,46 @@
+"""What the documents say is what the code does."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from pyro_suite import Configuration
+
+ROOT = Path(__file__).parents[2]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    *sorted(ROOT.glob("docs/**/*.md")),
+]
+
+
+def test_every_setting_is_documented_with_its_default() -> None:
+    text = (ROOT / "docs" / "configuration.md").read_text("utf-8")
+    documented = dict(re.findall(r"^\| `(\w+)` \| `(.+?)` \|", text, re.MULTILINE))
+    settings = Configuration(use_environment=False).as_dict()
+    assert documented == {name: repr(value) for name, value in settings.items()}
+
+
+@pytest.mark.parametrize("name", ["server.py", "client.py"])
+def test_the_example_of_the_readme_is_the_one_that_is_tested(name: str) -> None:
+    readme = (ROOT / "README.md").read_text("utf-8")
+    code = (ROOT / "examples" / "quickstart" / name).read_text("utf-8")
+    assert f"```python\n{code}```" in readme
+    assert len(code.splitlines()) <= 15
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_between_the_documents_lead_somewhere(page: Path) -> None:
+    for link in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text("utf-8")):
+        if not re.match(r"[a-z]+:", link):
+            assert (page.parent / link).exists(), link
+
+
+def test_every_weakness_of_pyro5_is_accounted_for() -> None:
+    text = (ROOT / "docs" / "weaknesses.md").read_text("utf-8")
+    numbers = {int(number) for number in re.findall(r"\bW(\d\d)\b", text)}
+    unused = {30, 61, 62, 64}
+    assert numbers == set(range(1, 67)) - unused
