@@ -542,7 +542,7 @@ class TestStreams:
 
         assert result == StreamStarted("stream-1")
         assert result.stream_id in server.streams
-        assert server.client.stream_count == 1
+        assert len(server.client.streams) == 1
 
     def test_a_view_of_a_dict_is_a_value(self, server: Server) -> None:
         assert list(server.call("view")) == ["a"]

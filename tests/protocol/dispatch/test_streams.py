@@ -71,7 +71,7 @@ def test_items_are_fetched_one_by_one_until_the_end(
         table.next_item(client, stream)
 
     assert stream not in table
-    assert client.stream_count == 0
+    assert len(client.streams) == 0
     with pytest.raises(PyroError, match="item stream terminated"):
         table.next_item(client, stream)
 
@@ -101,7 +101,7 @@ def test_closing_a_stream_runs_the_clean_up_of_its_generator_at_once(
     table.close(stream)
 
     assert items.closed
-    assert client.stream_count == 0
+    assert len(client.streams) == 0
 
 
 def test_closing_an_unknown_stream_is_harmless(table: StreamTable) -> None:
@@ -155,7 +155,7 @@ def test_a_stream_outlives_its_connection_for_a_while(
 
     other = ClientConnection()
     assert table.next_item(other, stream) == 2
-    assert other.stream_count == 1
+    assert len(other.streams) == 1
     clock.now += 1000
     table.expire()
     assert stream in table
@@ -168,7 +168,7 @@ def test_a_lost_stream_ends_when_nobody_comes_back(
     stream = table.open(client, iter(items))
     table.next_item(client, stream)
     table.client_gone(client)
-    assert client.stream_count == 0
+    assert len(client.streams) == 0
 
     clock.now += 30.1
     table.expire()
@@ -204,7 +204,7 @@ def test_a_stream_ends_when_its_life_is_over_even_while_in_use(
 
     with pytest.raises(PyroError, match="terminated"):
         table.next_item(client, stream)
-    assert client.stream_count == 0
+    assert len(client.streams) == 0
 
 
 def test_without_a_lifetime_a_stream_in_use_lives_on(
@@ -229,7 +229,7 @@ def test_clearing_the_table_ends_every_stream(
 
     assert len(table) == 0
     assert items.closed
-    assert client.stream_count == 0
+    assert len(client.streams) == 0
 
 
 def test_a_client_without_streams_leaves_without_a_trace(

@@ -20,7 +20,7 @@ class ClientConnection:
         tls: what knows the peer's certificate, where the socket does not.
         session_instances: the instances made for this connection, by class.
         tracked_resources: what is closed when the connection ends.
-        stream_count: how many streams of this client are open.
+        streams: the ids of this client's open streams.
         established: whether the handshake was accepted.
     """
 
@@ -30,7 +30,7 @@ class ClientConnection:
         "peer_address",
         "session_instances",
         "sock",
-        "stream_count",
+        "streams",
         "tls",
         "tracked_resources",
     )
@@ -43,7 +43,8 @@ class ClientConnection:
         self.tls: Any = sock if tls is None else tls
         self.session_instances: dict[object, Any] = {}
         self.tracked_resources: weakref.WeakSet[Any] = weakref.WeakSet()
-        self.stream_count: int = 0
+        # A set, because a oneway request may end one beside another request.
+        self.streams: set[str] = set()
         self.established: bool = False
 
     def getpeercert(self) -> Any:

@@ -60,7 +60,7 @@ class StreamTable:
         Raises:
             PyroError: the client has too many streams open.
         """
-        if client.stream_count >= self.most_per_client:
+        if len(client.streams) >= self.most_per_client:
             _close(iterator)
             raise PyroError(
                 "too many open streams on this connection "
@@ -68,7 +68,7 @@ class StreamTable:
             )
         stream_id = self._new_id()
         self._streams[stream_id] = _Stream(iterator, client, self._clock())
-        client.stream_count += 1
+        client.streams.add(stream_id)
         return stream_id
 
     def next_item(self, client: ClientConnection, stream_id: str) -> Any:
@@ -86,7 +86,7 @@ class StreamTable:
             raise PyroError("item stream terminated")
         if stream.client is None:
             stream.client = client
-            client.stream_count += 1
+            client.streams.add(stream_id)
         try:
             return next(stream.iterator)
         except BaseException:
@@ -101,17 +101,15 @@ class StreamTable:
 
     def client_gone(self, client: ClientConnection) -> None:
         """Keep the streams of a lost connection for a while, or end them."""
-        if not client.stream_count:
-            return
         now = self._clock()
-        for stream_id, stream in list(self._streams.items()):
-            if stream.client is client:
-                if self.linger > 0:
-                    stream.client = None
-                    stream.lost = now
-                else:
-                    self.close(stream_id)
-        client.stream_count = 0
+        for stream_id in list(client.streams):
+            stream = self._streams.get(stream_id)
+            if stream is not None and self.linger > 0:
+                stream.client = None
+                stream.lost = now
+            else:
+                self.close(stream_id)
+        client.streams.clear()
 
     def expire(self) -> None:
         """End the streams that are too old, or lost for too long."""
@@ -135,7 +133,7 @@ class StreamTable:
     def _remove(self, stream_id: str) -> _Stream | None:
         stream = self._streams.pop(stream_id, None)
         if stream is not None and stream.client is not None:
-            stream.client.stream_count -= 1
+            stream.client.streams.discard(stream_id)
         return stream
 
 
