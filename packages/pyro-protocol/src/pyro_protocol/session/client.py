@@ -19,6 +19,7 @@ from ..serializers import Serializer, serializers, serializers_by_id
 from ..serializers.marshal_reader import read_simple
 from ..wire import (
     FLAG_ONEWAY,
+    JOIN_BELOW,
     NO_ANNOTATIONS,
     Annotations,
     Buffer,
@@ -27,6 +28,7 @@ from ..wire import (
     FrameError,
     MessageType,
     encode_frame,
+    encode_plain_frame,
 )
 from ..wire.logged import LoggedDecoder, encode_logged_frame
 from .capabilities import (
@@ -119,6 +121,7 @@ class ClientSession:
         "_expected",
         "_offered",
         "_out",
+        "_plain",
         "_serializer",
         "_settings",
         "_state",
@@ -135,6 +138,7 @@ class ClientSession:
         connected: bool = False,
     ) -> None:
         self._settings = settings
+        self._plain = settings.plain
         self._offered = frozenset(capabilities)
         self._state = ClientState.OPEN if connected else ClientState.UNCONNECTED
         decoder = LoggedDecoder if settings.log_wire else Decoder
@@ -265,18 +269,30 @@ class ClientSession:
         if self._state is not ClientState.OPEN:
             raise LocalProtocolError("the conversation is not open")
         sequence = (self.sequence + 1) & _SEQUENCE_MASK
-        settings = self._settings
-        buffers = self._encode(
-            _INVOKE,
-            serializer_id,
-            flags,
-            sequence,
-            payload,
-            annotations,
-            correlation_id,
-            compress=settings.compress,
-            max_size=settings.max_message_size,
-        )
+        buffers: list[Buffer]
+        if (
+            self._plain
+            and not annotations
+            and correlation_id is None
+            and type(payload) is bytes
+            and len(payload) < JOIN_BELOW
+        ):
+            buffers = [
+                encode_plain_frame(_INVOKE, serializer_id, flags, sequence, payload)
+            ]
+        else:
+            settings = self._settings
+            buffers = self._encode(
+                _INVOKE,
+                serializer_id,
+                flags,
+                sequence,
+                payload,
+                annotations,
+                correlation_id,
+                compress=settings.compress,
+                max_size=settings.max_message_size,
+            )
         self.sequence = sequence
         if not flags & FLAG_ONEWAY:
             self._expected.add(sequence)

@@ -26,6 +26,7 @@ from ..wire import (
     FLAG_KEEPSERIALIZED,
     FLAG_ONEWAY,
     FLAG_STREAM,
+    JOIN_BELOW,
     NO_ANNOTATIONS,
     Annotations,
     Buffer,
@@ -34,6 +35,7 @@ from ..wire import (
     FrameError,
     MessageType,
     encode_frame,
+    encode_plain_frame,
 )
 from ..wire.logged import LoggedDecoder, encode_logged_frame
 from .capabilities import (
@@ -130,6 +132,7 @@ class ServerSession:
         "_events",
         "_offered",
         "_out",
+        "_plain",
         "_settings",
         "_state",
         "_usable",
@@ -146,6 +149,7 @@ class ServerSession:
         connected: bool = False,
     ) -> None:
         self._settings = settings
+        self._plain = settings.plain
         self._offered = capabilities
         self._state = ServerState.OPEN if connected else ServerState.AWAITING_CONNECT
         decoder = LoggedDecoder if settings.log_wire else Decoder
@@ -429,6 +433,16 @@ class ServerSession:
             if flags and isinstance(value, list)
             else serializer.dumps(value)
         )
+        if (
+            self._plain
+            and not annotations
+            and correlation_id is None
+            and len(payload) < JOIN_BELOW
+        ):
+            self._out.append(
+                encode_plain_frame(_RESULT, serializer_id, flags, sequence, payload)
+            )
+            return
         settings = self._settings
         self._out += self._encode(
             _RESULT,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..serializers import serializers
+from ..wire import JOIN_BELOW
 
 if TYPE_CHECKING:
     from ..config import Configuration
@@ -40,6 +41,13 @@ class SessionSettings:
     accepted_serializers: frozenset[int] = frozenset(
         serializers[name].id for name in ("native", "serpent", "json", "msgpack")
     )
+
+    @property
+    def plain(self) -> bool:
+        """Whether small messages need nothing but a header."""
+        return not (
+            self.compress or self.log_wire or self.max_message_size < JOIN_BELOW
+        )
 
     @classmethod
     def from_config(cls, config: Configuration) -> SessionSettings:

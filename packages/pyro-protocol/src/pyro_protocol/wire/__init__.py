@@ -12,12 +12,14 @@ from .frame import (
     FLAG_ONEWAY,
     FLAG_STREAM,
     HEADER_SIZE,
+    JOIN_BELOW,
     NO_ANNOTATIONS,
     Annotations,
     Buffer,
     Frame,
     MessageType,
     encode_frame,
+    encode_plain_frame,
 )
 
 __all__ = [
@@ -29,6 +31,7 @@ __all__ = [
     "FLAG_ONEWAY",
     "FLAG_STREAM",
     "HEADER_SIZE",
+    "JOIN_BELOW",
     "NO_ANNOTATIONS",
     "Annotations",
     "Buffer",
@@ -37,4 +40,5 @@ __all__ = [
     "FrameError",
     "MessageType",
     "encode_frame",
+    "encode_plain_frame",
 ]

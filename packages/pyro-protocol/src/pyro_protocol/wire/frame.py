@@ -27,6 +27,7 @@ __all__ = [
     "FLAG_STREAM",
     "HEADER",
     "HEADER_SIZE",
+    "JOIN_BELOW",
     "MAGIC",
     "NO_ANNOTATIONS",
     "TAG",
@@ -35,6 +36,7 @@ __all__ = [
     "Frame",
     "MessageType",
     "encode_frame",
+    "encode_plain_frame",
 ]
 
 Buffer = bytes | bytearray | memoryview
@@ -66,7 +68,7 @@ _NO_CORRELATION: Final = bytes(16)
 _COMPRESS_ABOVE: Final = 100
 _COMPRESSION_LEVEL: Final = 4
 # Below this, one joined buffer costs less than a scattered write of two.
-_JOIN_BELOW: Final = 32 * 1024
+JOIN_BELOW: Final = 32 * 1024
 _UNLIMITED: Final = 0xFFFFFFFF
 
 _pack = HEADER.pack
@@ -111,6 +113,20 @@ class Frame(NamedTuple):
         return self.payload
 
 
+def encode_plain_frame(
+    kind: int, serializer_id: int, flags: int, sequence: int, payload: bytes
+) -> bytes:
+    """Return a message without annotations, correlation id and compression.
+
+    That is the usual message, and this the short way for it. The caller has made
+    sure that the payload has less than ``JOIN_BELOW`` bytes, and is small enough.
+    """
+    head = _pack_plain(
+        PREFIX, kind, serializer_id, flags, sequence, len(payload), 0, MAGIC
+    )
+    return head + payload
+
+
 def encode_frame(
     kind: int,
     serializer_id: int,
@@ -140,12 +156,6 @@ def encode_frame(
         MessageTooLargeError: the message exceeds ``max_size``.
         LocalProtocolError: an annotation has an unusable id or value.
     """
-    size = len(payload)
-    plain = not (annotations or compress or correlation_id)
-    if plain and size < _JOIN_BELOW and size <= max_size:
-        # The usual case, and the only one that has to be quick.
-        head = _pack_plain(PREFIX, kind, serializer_id, flags, sequence, size, 0, MAGIC)
-        return [head + payload]
     if correlation_id is None:
         correlation_id = _NO_CORRELATION
     else:
@@ -172,7 +182,7 @@ def encode_frame(
         0,
         MAGIC,
     )
-    if size < _JOIN_BELOW:
+    if size < JOIN_BELOW:
         return [head + chunks + payload]
     return [head + chunks, payload]
 
