@@ -14,6 +14,7 @@ import selectors
 import socket
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -59,7 +60,7 @@ _STOP_SECONDS: Final = 5.0
 _FAREWELL_SECONDS: Final = 2.0
 
 
-class SelectorHost:
+class SelectorHost(ABC):
     """The part that all hosts with a selector loop share.
 
     Args:
@@ -439,6 +440,7 @@ class SelectorHost:
         if data == b"":
             self._end(connection)
 
+    @abstractmethod
     def run(self, connection: Connection) -> None:
         """Handle the events of a connection, which belongs to the one who does.
 
@@ -446,7 +448,6 @@ class SelectorHost:
         Afterwards it is given back with `give_back`, or in the thread of the loop
         with `_take_back`.
         """
-        raise NotImplementedError
 
     def handle(self, connection: Connection, event: ServerEvent) -> bool:
         """Handle one request; whether the connection can take the next one.
