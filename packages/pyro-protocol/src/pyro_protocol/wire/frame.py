@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import IntEnum
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
@@ -29,12 +29,16 @@ __all__ = [
     "HEADER_SIZE",
     "JOIN_BELOW",
     "MAGIC",
+    "MAX_BUFFERS",
     "NO_ANNOTATIONS",
+    "OUT_OF_BAND_FROM",
     "TAG",
     "Annotations",
     "Buffer",
     "Frame",
     "MessageType",
+    "Payload",
+    "SplitPayload",
     "encode_frame",
     "encode_plain_frame",
 ]
@@ -62,6 +66,14 @@ FLAG_CORRELATION: Final = 0x40
 NO_ANNOTATIONS: Final[Annotations] = MappingProxyType({})
 """Shared by all messages that carry no annotations."""
 
+OUT_OF_BAND_FROM: Final = 64 * 1024
+"""Size in bytes from which a buffer stands apart from the rest of a payload: from
+here on a copy costs more than the bookkeeping."""
+
+MAX_BUFFERS: Final = 1000
+"""How many buffers of one message stand apart. Each costs a read and an object;
+further ones travel inside the payload, which is no loss among so many."""
+
 _ID_SIZE: Final = 4
 _NO_CORRELATION: Final = bytes(16)
 # Payloads up to this size stay plain, and the level is Pyro5's (spec: wire, 7).
@@ -76,7 +88,11 @@ _pack_plain = PLAIN_HEADER.pack
 
 
 class MessageType(IntEnum):
-    """What a message is for (spec: wire, section 3)."""
+    """What a message is for (spec: wire, section 3).
+
+    The types from ``CANCEL`` on are only sent to a peer that has agreed to the
+    capability they belong to.
+    """
 
     CONNECT = 1
     CONNECTOK = 2
@@ -84,6 +100,35 @@ class MessageType(IntEnum):
     INVOKE = 4
     RESULT = 5
     PING = 6
+    CANCEL = 7
+    ITEMS = 8
+    END = 9
+    CREDIT = 10
+    CLOSE = 11
+    WANT = 12
+
+
+class SplitPayload:
+    """A payload whose large buffers stand apart, so that nobody has to join them.
+
+    Attributes:
+        head: the part that the serializer reads.
+        buffers: what the head refers to, by position. To be sent: any contiguous
+            buffers, which must not change until they are written. Received: each
+            one bytes or a bytearray that belongs to the receiver.
+    """
+
+    __slots__ = ("buffers", "head")
+
+    def __init__(self, head: bytes | memoryview, buffers: Sequence[Buffer]) -> None:
+        self.head: bytes | memoryview = head
+        self.buffers: Sequence[Buffer] = buffers
+
+    def __len__(self) -> int:
+        return len(self.head) + sum(memoryview(one).nbytes for one in self.buffers)
+
+
+Payload = Buffer | SplitPayload
 
 
 class Frame(NamedTuple):
