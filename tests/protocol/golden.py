@@ -26,7 +26,7 @@ _FOLDER = Path(__file__).parent.parent / "vectors"
 CONVERSATIONS = ("serpent", "json", "msgpack", "marshal")
 """The serializers of which a whole conversation was recorded."""
 
-ALL_KINDS = range(1, 7)
+ALL_KINDS = range(1, 13)
 """Every message type there is."""
 
 

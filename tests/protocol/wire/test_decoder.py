@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import os
+import random
 import tracemalloc
 import zlib
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +22,7 @@ from pyro_protocol.wire import (
     FrameError,
     encode_frame,
 )
+from pyro_protocol.wire.decoder import INFLATE_FREELY
 
 RECORDED = valid_messages()
 # Cutting each message at each place is worth it for messages of each shape only.
@@ -169,14 +173,61 @@ def test_what_is_still_missing_is_known_before_and_after_the_header() -> None:
     assert decoder.missing == HEADER_SIZE
 
 
-def test_large_payloads_are_handed_out_without_a_copy() -> None:
-    data = message(bytes(1 << 19))
+def test_a_large_payload_that_arrives_in_pieces_is_received_in_its_final_place() -> (
+    None
+):
+    payload = bytes(range(256)) * 4096
+    data = message(payload, annotations={"ABCD": b"note"})
+    decoder = new_decoder(max_size=2 * LIMIT)
+    feed(decoder, data[:70])
 
-    frame = decode_one(data)
+    position = 70
+    frame = None
+    while frame is None:
+        space = decoder.space
+        assert space is not None
+        count = min(100_000, len(space))
+        space[:count] = data[position : position + count]
+        decoder.receive_written(count)
+        position += count
+        frame = decoder.next_frame()
 
-    assert isinstance(frame.payload, memoryview)
-    assert frame.payload.obj is data
-    assert frame.payload.readonly
+    assert type(frame.payload) is bytes
+    assert frame.payload == payload
+    assert bytes(frame.annotations["ABCD"]) == b"note"
+    assert decoder.space is None
+
+
+def test_small_messages_offer_no_space() -> None:
+    decoder = new_decoder()
+    feed(decoder, message(bytes(1000))[:60])
+
+    assert decoder.space is None
+    decoder.receive_written(0)
+    assert decoder.missing == 980
+
+
+def test_a_message_after_a_large_one_is_decoded_however_they_are_cut() -> None:
+    large = message(b"a" * 200_000)
+    both = large + message(b"small")
+    for cut in (50, 150_000, len(large) - 1, len(large), len(large) + 20):
+        first, second = feed(new_decoder(), both[:45], both[45:cut], both[cut:])
+
+        assert first.payload == b"a" * 200_000
+        assert second.payload == b"small"
+
+
+def test_what_is_missing_of_a_large_payload_is_known() -> None:
+    decoder = new_decoder()
+    data = message(bytes(100_000), annotations={"ABCD": b"note"})
+
+    feed(decoder, data[:45])
+    assert decoder.missing == HEADER_SIZE + 12 - 45
+    feed(decoder, data[45:60])
+    assert decoder.missing == 100_000 - 8
+    assert decoder.buffered == HEADER_SIZE + 8
+    feed(decoder, data[60:])
+    assert decoder.buffered == 0
 
 
 def test_annotations_are_read_only_views() -> None:
@@ -297,18 +348,97 @@ def test_a_message_that_is_too_large_can_still_be_answered() -> None:
     assert failure.frame.correlation_id == bytes(range(16))
 
 
-def test_announcing_four_gigabytes_reserves_nothing() -> None:
-    header = with_header(message(b""), 0x0C, b"\xf0\0\0\0")
-    decoder = new_decoder(max_size=0xFFFFFFFF)
-    tracemalloc.start()
-    try:
-        feed(decoder, header, b"x")
-        _now, peak = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
+def resident_bytes() -> int:
+    statistics = Path("/proc/self/statm")
+    if not statistics.exists():
+        pytest.skip("this system does not tell how much memory is in use")
+    return int(statistics.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
-    assert decoder.missing == 0xF0000000 - 1
-    assert peak < 100_000
+
+def test_memory_follows_what_has_arrived_and_not_what_was_announced() -> None:
+    header = with_header(message(b""), 0x0C, b"\x40\0\0\0")
+    decoder = new_decoder(max_size=0xFFFFFFFF)
+    before = resident_bytes()
+
+    feed(decoder, header, bytes(1 << 20))
+
+    assert decoder.missing == (1 << 30) - (1 << 20)
+    assert resident_bytes() - before < 64 << 20
+
+
+def test_a_message_there_is_no_memory_for_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def no_memory(_size: int) -> bytes:
+        raise MemoryError
+
+    monkeypatch.setattr("pyro_protocol.wire.body.bytes", no_memory, raising=False)
+
+    failure = refused(message(bytes(100_000))[:-1])
+
+    assert isinstance(failure.error, MessageTooLargeError)
+    assert failure.fatal
+    assert failure.frame is not None
+    assert failure.frame.sequence == 1
+
+
+def test_the_size_of_all_annotations_is_limited() -> None:
+    decoder = Decoder(LIMIT, 256, ALL_KINDS, max_annotations_size=100)
+    with pytest.raises(FrameError) as caught:
+        feed(decoder, message(annotations={"ABCD": bytes(60), "EFGH": bytes(25)}))
+
+    assert isinstance(caught.value.error, MessageTooLargeError)
+    assert "MAX_ANNOTATIONS_SIZE" in str(caught.value.error)
+    assert caught.value.frame is not None
+
+    decoder = Decoder(LIMIT, 256, ALL_KINDS, max_annotations_size=100)
+    fitting = {"ABCD": bytes(60), "EFGH": bytes(24)}
+    (frame,) = feed(decoder, message(annotations=fitting))
+    assert len(frame.annotations) == 2
+
+
+def test_a_payload_that_grows_out_of_all_proportion_is_refused() -> None:
+    size = INFLATE_FREELY + 1
+    data = message(bytes(size), compress=True)
+    assert len(data) * 200 < size
+
+    failure = refused(data, max_size=2 * size)
+
+    assert isinstance(failure.error, MessageTooLargeError)
+    assert "MAX_INFLATE_RATIO" in str(failure.error)
+    assert not failure.fatal
+    allowing = Decoder(2 * size, 256, ALL_KINDS, max_inflate_ratio=2000)
+    (frame,) = feed(allowing, data)
+    assert len(frame.payload) == size
+
+
+def test_any_ratio_is_allowed_while_the_result_is_small() -> None:
+    data = message(bytes(INFLATE_FREELY), compress=True)
+
+    assert len(decode_one(data, 2 * INFLATE_FREELY).payload) == INFLATE_FREELY
+
+
+def test_inflating_can_be_left_to_somebody_else() -> None:
+    decoder = new_decoder()
+    decoder.inflates = False
+
+    (frame,) = feed(decoder, message(bytes(5000), compress=True))
+
+    assert frame.flags & FLAG_COMPRESSED
+    assert len(frame.payload) < 100
+    whole = decoder.inflate(frame)
+    assert whole.payload == bytes(5000)
+    assert not whole.flags & FLAG_COMPRESSED
+    assert decoder.inflate(whole) is whole
+
+
+def test_a_large_compressed_payload_is_inflated() -> None:
+    payload = random.Random(1).randbytes(200_000)
+    data = message(payload, compress=True)
+
+    (frame,) = feed(new_decoder(), data[:100], data[100:])
+
+    assert frame.payload == payload
 
 
 @pytest.mark.parametrize(("limit", "fits"), [(5000, True), (4999, False)])
@@ -397,6 +527,24 @@ def test_broken_annotations_are_refused_and_the_next_message_decoded(
     following = decoder.next_frame()
     assert following is not None
     assert following.payload == b"next"
+
+
+def test_broken_annotations_of_a_large_message_are_told_when_it_has_ended() -> None:
+    data = with_header(
+        message(bytes(100_000), annotations={"ABCD": b"x"}), 0x2C, b"\xff"
+    )
+    decoder = new_decoder()
+
+    decoder.receive_data(data[:60])
+    assert decoder.next_frame() is None
+    decoder.receive_data(data[60:] + message(b"next"))
+    with pytest.raises(FrameError) as caught:
+        decoder.next_frame()
+
+    assert not caught.value.fatal
+    frame = decoder.next_frame()
+    assert frame is not None
+    assert frame.payload == b"next"
 
 
 @pytest.mark.parametrize(("count", "fits"), [(16, True), (17, False)])

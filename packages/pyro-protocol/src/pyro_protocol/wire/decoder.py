@@ -7,19 +7,24 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ..config import PROTOCOL_VERSION
 from ..errors import MessageTooLargeError, RemoteProtocolError
+from .body import BODY_FROM, Body, read_layout, split
 from .frame import (
+    BUFFERS_ANNOTATION,
     CHUNK,
     FLAG_COMPRESSED,
     FLAG_CORRELATION,
     HEADER,
     HEADER_SIZE,
+    IMMUTABLE,
     MAGIC,
     NO_ANNOTATIONS,
     PLAIN_HEADER,
     PREFIX,
     TAG,
     Annotations,
+    Buffer,
     Frame,
+    SplitPayload,
 )
 
 if TYPE_CHECKING:
@@ -27,13 +32,29 @@ if TYPE_CHECKING:
 
     from ..errors import ProtocolError
 
-__all__ = ["Decoder", "FrameError"]
+__all__ = [
+    "INFLATE_FREELY",
+    "MAX_ANNOTATIONS_SIZE",
+    "MAX_INFLATE_RATIO",
+    "Decoder",
+    "FrameError",
+]
 
 _PREFIX_SIZE: Final = 6
 _VERSION: Final = PROTOCOL_VERSION.to_bytes(2, "big")
 _UNUSUAL: Final = FLAG_COMPRESSED | FLAG_CORRELATION
-# A payload from here on is handed out as a view instead of being copied.
-_VIEW_FROM: Final = 64 * 1024
+MAX_ANNOTATIONS_SIZE: Final = 64 * 1024 * 1024
+"""The most bytes of all annotations of one message, unless another limit is set.
+Programs are known to send files in annotations, in pieces of some megabytes."""
+
+MAX_INFLATE_RATIO: Final = 200
+"""How many times larger a message may become, unless another limit is set. Sparse
+measurements reach about 100; what is beyond is all zeros, or an attack."""
+
+INFLATE_FREELY: Final = 16 * 1024 * 1024
+"""Size in bytes up to which a message may become larger at any ratio: that much
+costs nobody anything, and short messages of equal values are common."""
+
 # Small pieces are gathered in one growing buffer, so that a peer that sends
 # single bytes costs single bytes.
 _SMALL_PIECE: Final = 4096
@@ -68,16 +89,32 @@ class Decoder:
     """Turns the bytes of one direction of a connection into frames.
 
     Give it bytes with `receive_data`, then take frames with `next_frame` until
-    it returns None.
+    it returns None. In the midst of a large message `space` is where its next
+    bytes belong: write them there and say how many with `receive_written`, and
+    they are copied no more.
+
+    Args:
+        max_size: see below.
+        max_annotations: see below.
+        accepted: see below.
+        max_annotations_size: see below.
+        max_inflate_ratio: see below.
 
     Attributes:
         max_size: the most bytes of payload and annotations of one message, both
             as received and inflated.
         max_annotations: the most annotation chunks of one message.
         accepted: the message types that are allowed now.
+        max_annotations_size: the most bytes of all annotations of one message.
+        max_inflate_ratio: how many times larger than it arrived a message may
+            become, beyond the size of ``INFLATE_FREELY``.
+        splits: whether a message may tell which of its buffers stand apart.
+        inflates: whether compressed payloads are inflated here. Otherwise the
+            frame keeps ``FLAG_COMPRESSED``, and `inflate` does it later.
     """
 
     __slots__ = (
+        "_body",
         "_checked",
         "_data",
         "_needed",
@@ -85,38 +122,67 @@ class Decoder:
         "_tail",
         "_tail_size",
         "accepted",
+        "inflates",
         "max_annotations",
+        "max_annotations_size",
+        "max_inflate_ratio",
         "max_size",
+        "splits",
     )
 
     def __init__(
-        self, max_size: int, max_annotations: int, accepted: Container[int]
+        self,
+        max_size: int,
+        max_annotations: int,
+        accepted: Container[int],
+        *,
+        max_annotations_size: int = MAX_ANNOTATIONS_SIZE,
+        max_inflate_ratio: int = MAX_INFLATE_RATIO,
     ) -> None:
         self.max_size: int = max_size
         self.max_annotations: int = max_annotations
         self.accepted: Container[int] = accepted
+        self.max_annotations_size: int = max_annotations_size
+        self.max_inflate_ratio: int = max_inflate_ratio
+        self.splits: bool = False
+        self.inflates: bool = True
         self._data: bytes | memoryview | bytearray = b""
         self._start = 0
         self._tail: list[bytes | bytearray] = []
         self._tail_size = 0
         self._needed = HEADER_SIZE
         self._checked = False
+        self._body: Body | None = None
 
     @property
     def buffered(self) -> int:
         """How many received bytes have not become a frame yet."""
+        if self._body is not None:
+            return HEADER_SIZE + self._body.filled
         return len(self._data) - self._start + self._tail_size
 
     @property
     def missing(self) -> int:
         """How many bytes the next frame, or its header, still needs."""
+        if self._body is not None:
+            return self._body.missing
         return self._needed - self.buffered
+
+    @property
+    def space(self) -> memoryview | None:
+        """Where the next bytes belong, in the midst of a large message, else None."""
+        return None if self._body is None else self._body.space
 
     def receive_data(self, data: bytes) -> None:
         """Take over bytes that were received; they must not change afterwards."""
         if self._start == len(self._data):
             self._data = data
             self._start = 0
+        elif self._body is not None:
+            taken = self._body.fill(data)
+            if taken < len(data):
+                self._tail.append(data[taken:])
+                self._tail_size += len(data) - taken
         elif len(data) >= _SMALL_PIECE:
             self._tail.append(data)
             self._tail_size += len(data)
@@ -126,6 +192,11 @@ class Decoder:
             else:
                 self._tail.append(bytearray(data))
             self._tail_size += len(data)
+
+    def receive_written(self, count: int) -> None:
+        """Take notice that ``count`` bytes have been written into `space`."""
+        if self._body is not None:
+            self._body.written(count)
 
     def only_frame(self, data: bytes) -> Frame | None:
         """Return the frame that ``data`` is, if it is exactly one plain message.
@@ -163,13 +234,15 @@ class Decoder:
             (kind, serializer_id, flags, sequence, payload, NO_ANNOTATIONS, None),
         )
 
-    def next_frame(self) -> Frame | None:  # noqa: PLR0912 - one check after the other
+    def next_frame(self) -> Frame | None:
         """Return the next complete frame, or None if more bytes are needed.
 
         Raises:
             FrameError: the bytes are not a valid message. Unless the error is
                 fatal, decoding can go on with the next message.
         """
+        if self._body is not None:
+            return self._end_body(self._body)
         data = self._data
         start = self._start
         available = len(data) - start + self._tail_size
@@ -199,56 +272,156 @@ class Decoder:
             raise FrameError(RemoteProtocolError("invalid message or protocol version"))
         if not flags & FLAG_CORRELATION:
             correlation_id = None
-        if size + chunks_size > self.max_size:
-            raise FrameError(
-                MessageTooLargeError(
-                    f"message too large ({size + chunks_size}, max={self.max_size})"
-                ),
-                Frame(
-                    kind, serializer_id, flags, sequence, b"", NO_ANNOTATIONS,
-                    correlation_id,
-                ),
+        if size + chunks_size > self.max_size or (
+            chunks_size > self.max_annotations_size
+        ):
+            head = Frame(
+                kind, serializer_id, flags, sequence, b"",
+                correlation_id=correlation_id,
             )  # fmt: skip
+            raise FrameError(self._too_large(size, chunks_size), head)
         if kind not in self.accepted:
             raise FrameError(_unexpected_kind(kind, self.accepted))
         body = start + HEADER_SIZE
-        end = body + chunks_size + size
+        content = body + chunks_size
+        end = content + size
         if available < end - start:
-            self._needed = end - start
-            self._checked = True
+            if size < BODY_FROM or available < content - start:
+                self._needed = (end if size < BODY_FROM else content) - start
+                self._checked = True
+                return None
+            head = Frame(
+                kind, serializer_id, flags, sequence, b"",
+                correlation_id=correlation_id,
+            )  # fmt: skip
+            self._begin_body(head, memoryview(data)[body:], chunks_size, size)
             return None
         self._start = end
         self._needed = HEADER_SIZE
         self._checked = False
-        content = body + chunks_size
-        payload: bytes | memoryview
-        if size < _VIEW_FROM:
-            payload = bytes(data[content:end])
-        else:
-            payload = memoryview(data)[content:end]
+        payload = bytes(data[content:end])
+        frame = Frame(
+            kind, serializer_id, flags, sequence, payload, NO_ANNOTATIONS,
+            correlation_id,
+        )  # fmt: skip
         if not chunks_size and not flags & FLAG_COMPRESSED:
-            return Frame(
-                kind, serializer_id, flags, sequence, payload, NO_ANNOTATIONS,
-                correlation_id,
-            )  # fmt: skip
-        annotations = NO_ANNOTATIONS
+            return frame
+        return self._completed(frame, payload, memoryview(data)[body:content])
+
+    def _too_large(self, size: int, chunks_size: int) -> MessageTooLargeError:
+        if size + chunks_size > self.max_size:
+            return MessageTooLargeError(
+                f"message too large ({size + chunks_size}, max={self.max_size})"
+            )
+        return MessageTooLargeError(
+            f"annotations too large ({chunks_size}, max={self.max_annotations_size}; "
+            "see MAX_ANNOTATIONS_SIZE)"
+        )
+
+    def _begin_body(
+        self, head: Frame, data: memoryview, chunks_size: int, size: int
+    ) -> None:
+        """Have the payload of a large message received into its final place.
+
+        Args:
+            head: the message without annotations and payload.
+            data: the annotations and what has arrived of the payload.
+            chunks_size: the size of the annotations.
+            size: the size of the payload.
+        """
+        layout = [(size, IMMUTABLE)]
+        problem: RemoteProtocolError | None = None
         try:
-            if flags & FLAG_COMPRESSED:
-                flags &= ~FLAG_COMPRESSED
-                payload = _inflate(payload, self.max_size - chunks_size)
             if chunks_size:
                 annotations = _decode_annotations(
-                    memoryview(data)[body:content].toreadonly(), self.max_annotations
+                    data[:chunks_size].toreadonly(), self.max_annotations
                 )
+                head = head._replace(annotations=annotations)
+                if self.splits and BUFFERS_ANNOTATION in annotations:
+                    layout = read_layout(head.flags, annotations, size)
+        except RemoteProtocolError as error:
+            # It is told when the message has ended, so that the connection can go on.
+            problem = error
+        try:
+            self._body = Body(head, layout, problem)
+        except MessageTooLargeError as error:
+            raise FrameError(error, head) from error
+        self._body.fill(data[chunks_size:])
+        self._data = b""
+        # No position in the data: what arrives belongs to the body.
+        self._start = -1
+        self._needed = HEADER_SIZE
+        self._checked = False
+
+    def _end_body(self, body: Body) -> Frame | None:
+        """Return the frame of a large message, if all of it has arrived."""
+        if body.missing:
+            return None
+        self._body = None
+        self._start = 0
+        if body.problem is not None:
+            raise FrameError(body.problem, body.head, fatal=False)
+        return self._completed(body.head._replace(payload=body.payload()))
+
+    def _completed(
+        self, frame: Frame, whole: bytes = b"", chunks: memoryview | None = None
+    ) -> Frame:
+        """Return a frame with its annotations read and its payload inflated.
+
+        Args:
+            frame: what is known so far.
+            whole: the payload, if the annotations are not read yet.
+            chunks: the annotations, if they are not read yet.
+        """
+        try:
+            if chunks:
+                annotations = _decode_annotations(
+                    chunks.toreadonly(), self.max_annotations
+                )
+                frame = frame._replace(annotations=annotations)
+                if self.splits and BUFFERS_ANNOTATION in annotations:
+                    layout = read_layout(frame.flags, annotations, len(whole))
+                    frame = frame._replace(payload=split(whole, layout))
+            return self.inflate(frame) if self.inflates else frame
         except (RemoteProtocolError, MessageTooLargeError) as error:
-            frame = Frame(
-                kind, serializer_id, flags, sequence, b"", NO_ANNOTATIONS,
-                correlation_id,
-            )  # fmt: skip
-            raise FrameError(error, frame, fatal=False) from error
-        return Frame(
-            kind, serializer_id, flags, sequence, payload, annotations, correlation_id
+            head = frame._replace(
+                flags=frame.flags & ~FLAG_COMPRESSED,
+                payload=b"",
+                annotations=NO_ANNOTATIONS,
+            )
+            raise FrameError(error, head, fatal=False) from error
+
+    def inflate(self, frame: Frame) -> Frame:
+        """Return a frame whose payload is not compressed.
+
+        Raises:
+            RemoteProtocolError: the data is malformed.
+            MessageTooLargeError: it becomes too large.
+        """
+        if not frame.flags & FLAG_COMPRESSED:
+            return frame
+        payload = frame.payload
+        if isinstance(payload, SplitPayload):
+            raise RemoteProtocolError("buffers that stand apart cannot be compressed")
+        chunks_size = sum(CHUNK.size + len(data) for data in frame.annotations.values())
+        return frame._replace(
+            flags=frame.flags & ~FLAG_COMPRESSED,
+            payload=_inflate(
+                payload, self.max_size - chunks_size, self.max_inflate_ratio
+            ),
         )
+
+    def _check_size(self, head: Frame, size: int, chunks_size: int) -> None:
+        if size + chunks_size > self.max_size:
+            reason = f"message too large ({size + chunks_size}, max={self.max_size})"
+        elif chunks_size > self.max_annotations_size:
+            reason = (
+                f"annotations too large ({chunks_size}, "
+                f"max={self.max_annotations_size}; see MAX_ANNOTATIONS_SIZE)"
+            )
+        else:
+            return
+        raise FrameError(MessageTooLargeError(reason), head)
 
     def _join(self) -> bytes | memoryview | bytearray:
         """Bring all that was received, and is not consumed yet, into one buffer."""
@@ -282,18 +455,30 @@ def _unexpected_kind(kind: int, accepted: Any) -> RemoteProtocolError:
     )
 
 
-def _inflate(payload: bytes | memoryview, limit: int) -> bytes:
-    """Inflate a payload that must not become larger than ``limit`` bytes."""
+def _inflate(payload: Buffer, limit: int, ratio: int) -> bytes:
+    """Inflate a payload that must not become larger than ``limit`` bytes.
+
+    Raises:
+        RemoteProtocolError: the data is malformed.
+        MessageTooLargeError: it becomes too large, or more than ``ratio`` times as
+            large as it came.
+    """
+    most = min(limit, max(INFLATE_FREELY, ratio * len(payload)))
     inflater = zlib.decompressobj()
     try:
         # One byte more than allowed tells "just full" from "too large".
-        result = inflater.decompress(payload, limit + 1)
+        result = inflater.decompress(payload, most + 1)
     except zlib.error as error:
         raise RemoteProtocolError(f"invalid compressed data: {error}") from error
-    if len(result) > limit:
-        raise MessageTooLargeError(
-            f"message too large (inflated to more than {limit}, max={limit})"
-        )
+    if len(result) > most:
+        if most == limit:
+            reason = f"inflated to more than {limit}, max={limit}"
+        else:
+            reason = (
+                f"inflated to more than {ratio} times the {len(payload)} bytes that "
+                "arrived; see MAX_INFLATE_RATIO"
+            )
+        raise MessageTooLargeError(f"message too large ({reason})")
     if not inflater.eof or inflater.unused_data:
         raise RemoteProtocolError("invalid compressed data: wrong length")
     return result

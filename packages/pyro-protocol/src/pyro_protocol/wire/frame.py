@@ -18,6 +18,7 @@ from ..config import PROTOCOL_VERSION
 from ..errors import LocalProtocolError, MessageTooLargeError
 
 __all__ = [
+    "BUFFERS_ANNOTATION",
     "FLAG_BATCH",
     "FLAG_COMPRESSED",
     "FLAG_CORRELATION",
@@ -51,6 +52,10 @@ MAGIC: Final = 0x4DC5
 HEADER: Final = struct.Struct("!4sHBBHHII16sHH")
 HEADER_SIZE: Final = HEADER.size
 CHUNK: Final = struct.Struct("!4sI")
+# Of each buffer that stands apart: its size, and what it becomes.
+BUFFER_ENTRY: Final = struct.Struct("!IB")
+IMMUTABLE: Final = 0
+MUTABLE: Final = 1
 # The header as it usually is: tag and version in one, no correlation id.
 PREFIX: Final = TAG + PROTOCOL_VERSION.to_bytes(2, "big")
 PLAIN_HEADER: Final = struct.Struct("!6sBBHHII18xH")
@@ -73,6 +78,9 @@ here on a copy costs more than the bookkeeping."""
 MAX_BUFFERS: Final = 1000
 """How many buffers of one message stand apart. Each costs a read and an object;
 further ones travel inside the payload, which is no loss among so many."""
+
+BUFFERS_ANNOTATION: Final = "BUFS"
+"""The annotation that tells which buffers stand apart; see `body`."""
 
 _ID_SIZE: Final = 4
 _NO_CORRELATION: Final = bytes(16)
@@ -127,6 +135,13 @@ class SplitPayload:
     def __len__(self) -> int:
         return len(self.head) + sum(memoryview(one).nbytes for one in self.buffers)
 
+    def __bytes__(self) -> bytes:
+        return b"".join([self.head, *self.buffers])
+
+    def __repr__(self) -> str:
+        sizes = [memoryview(one).nbytes for one in self.buffers]
+        return f"<payload {bytes(self.head)!r} and buffers of {sizes} bytes>"
+
 
 Payload = Buffer | SplitPayload
 
@@ -139,7 +154,7 @@ class Frame(NamedTuple):
         serializer_id: the id of the serializer of the payload.
         flags: the flags as received, without ``FLAG_COMPRESSED``.
         sequence: the sequence number, 0 to 65535.
-        payload: the payload, inflated if it was compressed.
+        payload: the payload, inflated if it was compressed (but see `Decoder`).
         annotations: data by four-character id, as views of the received bytes.
         correlation_id: 16 bytes, or None if the message has none.
     """
@@ -148,12 +163,12 @@ class Frame(NamedTuple):
     serializer_id: int
     flags: int
     sequence: int
-    payload: bytes | memoryview
+    payload: bytes | SplitPayload
     annotations: Annotations = NO_ANNOTATIONS
     correlation_id: bytes | None = None
 
     @property
-    def data(self) -> bytes | memoryview:
+    def data(self) -> bytes | SplitPayload:
         """The payload, under the name that Pyro documents for raw responses."""
         return self.payload
 
@@ -177,7 +192,7 @@ def encode_frame(
     serializer_id: int,
     flags: int,
     sequence: int,
-    payload: Buffer,
+    payload: Payload,
     annotations: Annotations = NO_ANNOTATIONS,
     correlation_id: bytes | None = None,
     *,
@@ -191,10 +206,12 @@ def encode_frame(
         serializer_id: the id of the serializer that made the payload.
         flags: the flags; ``FLAG_COMPRESSED`` and ``FLAG_CORRELATION`` are set here.
         sequence: the sequence number, 0 to 65535.
-        payload: the serialized payload.
+        payload: the serialized payload. Buffers that stand apart in it are not
+            copied, so they must not change before they are written.
         annotations: data by id, each id four ASCII characters.
         correlation_id: 16 bytes, or None.
-        compress: whether a payload of more than 100 bytes is compressed.
+        compress: whether a payload of more than 100 bytes is compressed, unless
+            it has buffers that stand apart.
         max_size: the most bytes that payload and annotations may have together.
 
     Raises:
@@ -205,11 +222,18 @@ def encode_frame(
         correlation_id = _NO_CORRELATION
     else:
         flags |= FLAG_CORRELATION
-    if compress and len(payload) > _COMPRESS_ABOVE:
+    apart: list[bytes | memoryview] = []
+    if isinstance(payload, SplitPayload):
+        apart = [_as_bytes(one) for one in payload.buffers]
+        table = b"".join(_buffer_entry(one) for one in apart)
+        annotations = {**annotations, BUFFERS_ANNOTATION: table}
+        payload = payload.head
+    elif compress and len(payload) > _COMPRESS_ABOVE:
         payload = zlib.compress(payload, _COMPRESSION_LEVEL)
         flags |= FLAG_COMPRESSED
     chunks = _encode_annotations(annotations) if annotations else b""
-    size = len(payload)
+    head_size = len(payload)
+    size = head_size + sum(map(len, apart))
     if size + len(chunks) > max_size:
         raise MessageTooLargeError(
             f"message too large ({size + len(chunks)}, max={max_size})"
@@ -227,9 +251,20 @@ def encode_frame(
         0,
         MAGIC,
     )
-    if size < JOIN_BELOW:
-        return [head + chunks + payload]
-    return [head + chunks, payload]
+    if head_size < JOIN_BELOW:
+        return [head + chunks + payload, *apart]
+    return [head + chunks, payload, *apart]
+
+
+def _as_bytes(buffer: Buffer) -> bytes | memoryview:
+    """Return a buffer of which each item is one byte."""
+    return buffer if isinstance(buffer, bytes) else memoryview(buffer).cast("B")
+
+
+def _buffer_entry(buffer: bytes | memoryview) -> bytes:
+    """Return what ``BUFS`` says of a buffer; one that may change stays changeable."""
+    mutable = isinstance(buffer, memoryview) and not buffer.readonly
+    return BUFFER_ENTRY.pack(len(buffer), MUTABLE if mutable else IMMUTABLE)
 
 
 def _encode_annotations(annotations: Mapping[Any, Any]) -> bytes:

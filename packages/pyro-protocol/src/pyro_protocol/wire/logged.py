@@ -49,6 +49,6 @@ def _logged(frame: Frame | None) -> Frame | None:
             frame.kind, frame.serializer_id, frame.flags, frame.sequence,
             len(frame.annotations),
             frame.correlation_id.hex() if frame.correlation_id else None,
-            bytes(frame.payload),
+            frame.payload,
         )  # fmt: skip
     return frame

@@ -1,0 +1,190 @@
+from __future__ import annotations
+
+import array
+import struct
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pyro_protocol.errors import RemoteProtocolError
+from pyro_protocol.wire import (
+    FLAG_COMPRESSED,
+    MAX_BUFFERS,
+    Decoder,
+    Frame,
+    FrameError,
+    MessageType,
+    SplitPayload,
+    encode_frame,
+)
+
+KINDS = [MessageType.INVOKE]
+LARGE = bytes(range(256)) * 400
+
+
+def encoded(payload: SplitPayload, **options: Any) -> bytes:
+    return b"".join(encode_frame(MessageType.INVOKE, 78, 0, 1, payload, **options))
+
+
+def new_decoder(*, splits: bool = True) -> Decoder:
+    decoder = Decoder(1 << 24, 10, KINDS)
+    decoder.splits = splits
+    return decoder
+
+
+def decode(*pieces: bytes, decoder: Decoder | None = None) -> list[Frame]:
+    decoder = decoder or new_decoder()
+    frames = []
+    for piece in pieces:
+        decoder.receive_data(piece)
+        while (frame := decoder.next_frame()) is not None:
+            frames.append(frame)
+    return frames
+
+
+def parts_of(frame: Frame) -> tuple[bytes, list[bytes | bytearray]]:
+    assert isinstance(frame.payload, SplitPayload)
+    buffers = [one for one in frame.payload.buffers if not isinstance(one, memoryview)]
+    return bytes(frame.payload.head), buffers
+
+
+def with_table(payload: bytes, table: bytes, flags: int = 0) -> bytes:
+    return b"".join(
+        encode_frame(MessageType.INVOKE, 78, flags, 1, payload, {"BUFS": table})
+    )
+
+
+def test_the_layout_on_the_wire_is_as_documented() -> None:
+    data = encoded(SplitPayload(b"head", [b"abc", bytearray(b"de")]))
+
+    assert data[40:58] == b"BUFS" + bytes([0, 0, 0, 10]) + bytes(
+        [0, 0, 0, 3, 0, 0, 0, 0, 2, 1]
+    )
+    assert data[58:] == b"headabcde"
+
+
+@pytest.mark.parametrize("cut", [45, 60, 100, 102_460, 102_500, 250_000, 10**9])
+def test_buffers_arrive_as_what_they_were_however_they_are_cut(cut: int) -> None:
+    payload = SplitPayload(b"head", [LARGE, bytearray(LARGE), b"", memoryview(LARGE)])
+    data = encoded(payload)
+
+    frame, following = decode(data[:cut], data[cut:] + encoded(payload)[:])
+
+    head, buffers = parts_of(frame)
+    assert head == b"head"
+    assert [type(one) for one in buffers] == [bytes, bytearray, bytes, bytes]
+    assert buffers == [LARGE, LARGE, b"", LARGE]
+    assert parts_of(following) == (head, buffers)
+
+
+def test_buffers_are_written_as_they_are() -> None:
+    data = bytearray(LARGE)
+
+    pieces = encode_frame(
+        MessageType.INVOKE, 78, 0, 1, SplitPayload(b"head", [LARGE, data])
+    )
+
+    assert pieces[1] is LARGE
+    assert isinstance(pieces[2], memoryview)
+    assert pieces[2].obj is data
+
+
+def test_buffers_of_wider_items_are_counted_in_bytes() -> None:
+    numbers = array.array("d", range(10_000))
+    table = memoryview(numbers)
+
+    (frame,) = decode(encoded(SplitPayload(b"head", [table])))
+
+    _head, (buffer,) = parts_of(frame)
+    assert buffer == numbers.tobytes()
+    assert len(SplitPayload(b"head", [table])) == 80_004
+
+
+def test_a_buffer_is_received_directly_into_its_object() -> None:
+    data = encoded(SplitPayload(b"head", [bytearray(LARGE)]))
+    decoder = new_decoder()
+    decode(data[:70], decoder=decoder)
+    space = decoder.space
+    assert space is not None
+
+    space[:] = data[70:]
+    decoder.receive_written(len(space))
+    frame = decoder.next_frame()
+
+    assert frame is not None
+    _head, (buffer,) = parts_of(frame)
+    assert buffer == LARGE
+    # The very memory that was written to.
+    space[0] = 255
+    assert buffer[70 - 57] == 255
+
+
+def test_buffers_that_stand_apart_are_not_compressed() -> None:
+    data = encoded(SplitPayload(bytes(1000), [bytes(100_000)]), compress=True)
+
+    assert len(data) > 101_000
+    (frame,) = decode(data)
+    assert not frame.flags & FLAG_COMPRESSED
+
+
+def test_without_agreement_the_annotation_means_nothing() -> None:
+    data = encoded(SplitPayload(b"head", [LARGE]))
+
+    (frame,) = decode(data[:100], data[100:], decoder=new_decoder(splits=False))
+
+    assert frame.payload == b"head" + LARGE
+    assert "BUFS" in frame.annotations
+
+
+@pytest.mark.parametrize(
+    ("table", "flags", "text"),
+    [
+        (b"\0\0\0", 0, "cut off"),
+        (struct.pack("!IB", 200_000, 0), 0, "more bytes than there are"),
+        (struct.pack("!IB", 10, 2), 0, "unknown kind"),
+        (struct.pack("!IB", 0, 0) * (MAX_BUFFERS + 1), 0, "buffers stand apart"),
+        (struct.pack("!IB", 10, 0), FLAG_COMPRESSED, "cannot be compressed"),
+    ],
+)
+@pytest.mark.parametrize("size", [100, 100_000])
+@pytest.mark.parametrize("cut", [10_000, 10**9])
+def test_a_wrong_table_is_refused_and_the_next_message_decoded(
+    table: bytes, flags: int, text: str, size: int, cut: int
+) -> None:
+    data = with_table(bytes(size), table, flags) + with_table(b"next", b"")
+    decoder = new_decoder()
+
+    with pytest.raises(FrameError, match=text) as caught:
+        decode(data[:cut], data[cut:], decoder=decoder)
+
+    assert isinstance(caught.value.error, RemoteProtocolError)
+    assert not caught.value.fatal
+    frame = decoder.next_frame()
+    assert frame is not None
+    assert bytes(frame.payload) == b"next"
+
+
+@given(
+    sizes=st.lists(st.integers(0, 100_000), max_size=6),
+    head=st.binary(max_size=100),
+    cuts=st.lists(st.integers(0, 700_000), max_size=8),
+)
+def test_what_is_sent_apart_arrives_wherever_it_is_cut(
+    sizes: list[int], head: bytes, cuts: list[int]
+) -> None:
+    buffers = [bytearray(LARGE[:size]) if size % 2 else LARGE[:size] for size in sizes]
+    data = encoded(SplitPayload(head, buffers))
+    places = [0, *sorted(cuts), len(data)]
+    pieces = [data[a:b] for a, b in pairwise(places)]
+
+    (frame,) = decode(*pieces)
+
+    assert isinstance(frame.payload, SplitPayload)
+    assert bytes(frame.payload.head) == head
+    assert list(frame.payload.buffers) == buffers
+    assert [*map(type, frame.payload.buffers)] == [*map(type, buffers)]
+    assert bytes(frame.payload) == head + b"".join(buffers)
+    assert len(frame.payload) == len(head) + sum(sizes)
