@@ -36,7 +36,7 @@ def reply(
         serializer_id=serializers[serializer].id,
         flags=flags,
         sequence=1,
-        payload=memoryview(payload),
+        payload=payload,
         annotations=NO_ANNOTATIONS,
         correlation_id=None,
     )

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import random
 import socket
 import ssl
 import threading
@@ -47,42 +48,47 @@ def receive(sock: socket.socket, size: int) -> bytes:
 def test_reading_never_waits(ends: Ends) -> None:
     stream, other = ends
     assert stream.handshake()
-    assert stream.read(0) is None
+    assert stream.read() is None
     other.sendall(b"some bytes")
-    assert stream.read(0) == b"some bytes"
-    assert stream.read(0) is None
+    assert stream.read() == b"some bytes"
+    assert stream.read() is None
     other.close()
-    assert stream.read(0) == b""
+    assert stream.read() == b""
 
 
 def test_reading_soon_waits_a_moment_for_the_first_byte(ends: Ends) -> None:
     stream, other = ends
-    assert stream.read_soon(0) is None
+    assert stream.read_soon() is None
     sender = threading.Timer(0.0005, other.sendall, [b"some bytes"])
     sender.start()
     data = None
     while data is None:
-        data = stream.read_soon(0)
+        data = stream.read_soon()
     assert data == b"some bytes"
     sender.join()
     other.close()
-    assert stream.read_soon(0) == b""
-    assert stream.read_soon(1_000_000) == b""
+    assert stream.read_soon() == b""
+    assert stream.read_into(memoryview(bytearray(10)), wait=True) == 0
 
 
-def test_a_large_message_is_read_in_large_pieces(ends: Ends) -> None:
+@pytest.mark.parametrize("wait", [True, False])
+def test_a_large_message_is_read_into_its_place(ends: Ends, *, wait: bool) -> None:
     stream, other = ends
-    sender = threading.Thread(target=other.sendall, args=(bytes(_LARGE),))
+    data = random.Random(1).randbytes(_LARGE)
+    sender = threading.Thread(target=other.sendall, args=(data + b"rest",))
     sender.start()
+    place = memoryview(bytearray(_LARGE))
     received = 0
     while received < _LARGE:
-        missing = _LARGE - received
-        data = stream.read_soon(missing)
-        if data is not None:
-            assert 0 < len(data) <= max(missing, 64 * 1024)
-            received += len(data)
+        count = stream.read_into(place[received:], wait=wait)
+        if count is not None:
+            assert count > 0
+            received += count
     sender.join(DEADLINE)
-    assert stream.read(0) is None
+    assert place == data
+    assert stream.read() == b"rest"
+    assert stream.read_into(place, wait=False) is None
+    assert stream.read_into(place, wait=True) is None
 
 
 def test_what_is_written_arrives_whole_and_in_order(ends: Ends) -> None:
@@ -167,13 +173,19 @@ def test_a_tls_handshake_never_waits(tmp_path: Path) -> None:
     (client,) = clients
     with client:
         assert stream.handshake()
-        assert stream.read(0) is None
+        assert stream.read() is None
         # Several records at once: what is decrypted does not show as readable.
         client.sendall(bytes(50_000))
         received = 0
         while received < 50_000:
-            data = stream.read_soon(0)
+            data = stream.read_soon()
             received += len(data or b"")
+        client.sendall(bytes(range(250)) * 200)
+        place = memoryview(bytearray(50_000))
+        received = 0
+        while received < 50_000:
+            received += stream.read_into(place[received:], wait=True) or 0
+        assert place == bytes(range(250)) * 200
         assert stream.write([b"hello"], wait=True) == []
         assert client.recv(10) == b"hello"
         stream.close()

@@ -506,25 +506,41 @@ class TestRequests:
             (invoke("x" * 5000, compress=True, sequence=9), MessageTooLargeError),
         ],
     )
-    def test_a_request_that_cannot_be_inflated_is_answered_and_the_rest_go_on(
+    def test_a_request_that_cannot_be_inflated_is_found_out_when_it_is_read(
         self, data: bytes, error: type[Exception]
     ) -> None:
         session = opened(settings=SessionSettings(max_message_size=1000))
 
         session.receive_data(data + invoke(1))
 
-        frame = only(session)
-        assert frame.sequence == 9
+        broken, sound = session.events_received()
+        assert isinstance(broken, Frame)
+        assert isinstance(sound, Frame)
         with pytest.raises(error):
-            read_reply(frame, SERPENT.id)
-        assert len(session.events_received()) == 1
+            session.read_call(broken)
+        assert session.read_call(sound).args == (1,)
         assert not session.closing
+
+    def test_a_compressed_request_is_inflated_when_it_is_read(self) -> None:
+        session = opened()
+
+        session.receive_data(invoke("x" * 5000, compress=True))
+
+        (frame,) = session.events_received()
+        assert isinstance(frame, Frame)
+        assert len(frame.payload) < 1000
+        assert session.read_call(frame).args == ("x" * 5000,)
 
     def test_nothing_is_answered_to_a_broken_oneway_request(self) -> None:
         session = opened()
 
         session.receive_data(
-            message(MessageType.INVOKE, b"no zlib", flags=FLAG_COMPRESSED | FLAG_ONEWAY)
+            message(
+                MessageType.INVOKE,
+                b"x",
+                flags=FLAG_ONEWAY,
+                annotations=dict.fromkeys(map(str, range(1000, 1300)), b""),
+            )
         )
 
         assert session.data_to_send() == []

@@ -29,7 +29,7 @@ from pyro_protocol.wire import (
     FLAG_KEEPSERIALIZED,
     FLAG_ONEWAY,
     NO_ANNOTATIONS,
-    Buffer,
+    Payload,
 )
 
 from .streams import StreamIterator
@@ -382,7 +382,7 @@ class Binding:
     ) -> Any:
         """Send a request with a blob, or one whose answer stays as it is."""
         serializer_id, annotations = serializer.id, NO_ANNOTATIONS
-        payload: Buffer
+        payload: Payload
         try:
             if not (args and isinstance(args[0], SerializedBlob)):
                 payload = serializer.dumps_call(object_id, method, args, kwargs)

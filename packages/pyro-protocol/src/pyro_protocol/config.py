@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import platform
 import warnings
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from .__about__ import __version__
+from .config_rules import check, from_text, is_secret
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,10 +23,8 @@ PROTOCOL_VERSION: Final = 502
 _ENVIRONMENT_PREFIX: Final = "PYRO_"
 # Read by pyro-httpgw alone, and no setting: a dump of the settings must not show it.
 _KEY_VARIABLE: Final = "PYRO_HTTPGATEWAY_KEY"
-_TRUE: Final = frozenset({"1", "on", "yes", "true"})
-_FALSE: Final = frozenset({"0", "off", "no", "false"})
 
-# The default also fixes the type: what the environment gives is converted to it.
+# The default also fixes the type. What else an item demands is in `config_rules`.
 _DEFAULTS: Final[dict[str, Any]] = {
     "BROADCAST_ADDRS": ["<broadcast>", "0.0.0.0"],  # noqa: S104 - a destination
     "COMMTIMEOUT": 0.0,
@@ -40,8 +40,10 @@ _DEFAULTS: Final[dict[str, Any]] = {
     "LOGLEVEL": None,
     "LOGWIRE": False,
     "MAX_ANNOTATIONS": 256,
+    "MAX_ANNOTATIONS_SIZE": 64 * 1024 * 1024,
     "MAX_BATCH_CALLS": 100_000,
     "MAX_CONNECTIONS": 0,
+    "MAX_INFLATE_RATIO": 200,
     "MAX_MESSAGE_SIZE": 1024 * 1024 * 1024,
     "MAX_ONEWAY_QUEUE": 1000,
     "MAX_RETRIES": 0,
@@ -81,18 +83,27 @@ class Configuration:
     """A set of settings, with the documented names as attributes.
 
     A new one has the built-in defaults, overridden by environment variables
-    named ``PYRO_`` + item. Setting an item that does not exist raises
-    AttributeError. Durations are in seconds, sizes in bytes; 0 means "none" for
-    ``COMMTIMEOUT``, ``ITER_STREAM_LIFETIME`` and ``MAX_CONNECTIONS``.
+    named ``PYRO_`` + item, and then by the arguments. Durations are in seconds,
+    sizes in bytes; 0 means "none" for ``COMMTIMEOUT``, ``ITER_STREAM_LIFETIME`` and
+    ``MAX_CONNECTIONS``. Two configurations are equal if all their items are.
+
+    Setting an item raises AttributeError if there is no such item, TypeError if
+    the value is of the wrong type, and ValueError if it is out of range or not
+    among the choices; the item keeps its value then.
 
     Args:
+        items: values of items, by their names.
         use_environment: whether ``PYRO_*`` variables are applied.
+        more: values of items, as keywords.
 
     Raises:
-        ValueError: a ``PYRO_*`` variable of a known item has an unusable value.
+        AttributeError: there is no such item.
+        TypeError: a value is of the wrong type.
+        ValueError: a value, or a ``PYRO_*`` variable of a known item, cannot be used.
     """
 
-    __slots__ = tuple(sorted(_DEFAULTS))
+    __slots__ = (*sorted(_DEFAULTS), "_faults")
+    __hash__ = None  # type: ignore[assignment] # it can be changed
 
     BROADCAST_ADDRS: list[str]
     COMMTIMEOUT: float
@@ -108,8 +119,10 @@ class Configuration:
     LOGLEVEL: str | None
     LOGWIRE: bool
     MAX_ANNOTATIONS: int
+    MAX_ANNOTATIONS_SIZE: int
     MAX_BATCH_CALLS: int
     MAX_CONNECTIONS: int
+    MAX_INFLATE_RATIO: int
     MAX_MESSAGE_SIZE: int
     MAX_ONEWAY_QUEUE: int
     MAX_RETRIES: int
@@ -143,8 +156,17 @@ class Configuration:
     THREADPOOL_SIZE: int
     THREADPOOL_SIZE_MIN: int
 
-    def __init__(self, *, use_environment: bool = True) -> None:
+    def __init__(
+        self,
+        items: Mapping[str, Any] | None = None,
+        /,
+        *,
+        use_environment: bool = True,
+        **more: Any,
+    ) -> None:
         self.reset(use_environment=use_environment)
+        for item, value in {**(items or {}), **more}.items():
+            setattr(self, item, value)
 
     def reset(self, use_environment: bool = True) -> None:
         """Return every item to its default, then apply the environment if wanted.
@@ -152,12 +174,16 @@ class Configuration:
         Raises:
             ValueError: a ``PYRO_*`` variable of a known item has an unusable value.
         """
+        object.__setattr__(self, "_faults", {})
         for item, value in _DEFAULTS.items():
-            setattr(self, item, list(value) if isinstance(value, list) else value)
+            setattr(self, item, value)
         if use_environment:
-            self._apply(os.environ)
+            for fault in self._apply(os.environ).values():
+                raise ValueError(fault)
 
-    def _apply(self, environment: Mapping[str, str]) -> None:
+    def _apply(self, environment: Mapping[str, str]) -> dict[str, str]:
+        """Take over the variables, and return what is wrong with which items."""
+        faults: dict[str, str] = {}
         for variable, text in environment.items():
             if not variable.startswith(_ENVIRONMENT_PREFIX):
                 continue
@@ -168,30 +194,121 @@ class Configuration:
                 # Somebody else's variable, or one of an older Pyro, must not
                 # make the import fail.
                 warnings.warn(
-                    f"environment variable {variable} is not a Pyro setting; ignored",
+                    f"environment variable {variable} is not a Pyro setting; ignored"
+                    f"{_resembling(item)}",
                     RuntimeWarning,
                     stacklevel=4,
                 )
                 continue
-            setattr(self, item, _convert(variable, text, _DEFAULTS[item]))
+            try:
+                setattr(self, item, from_text(item, text, _DEFAULTS[item]))
+            except ValueError as error:
+                faults[item] = f"environment variable {variable} is unusable: {error}"
+        return faults
+
+    @classmethod
+    def _of_the_program(cls) -> Configuration:
+        """Return the configuration that the environment makes, whatever is in it.
+
+        A bad value must not break the import, and must not be replaced by a
+        default either: ``PYRO_SSL=ture`` would mean no encryption. So the item has
+        no value, and whoever reads it before it is set gets the error.
+        """
+        result = cls(use_environment=False)
+        for item, fault in result._apply(os.environ).items():
+            warnings.warn(fault, RuntimeWarning, stacklevel=3)
+            result._faults[item] = fault
+            object.__delattr__(result, item)
+        return result
+
+    def __setattr__(self, item: str, value: Any) -> None:
+        if item not in _DEFAULTS:
+            raise AttributeError(_no_such(item), name=item, obj=self)
+        object.__setattr__(self, item, check(item, value, _DEFAULTS[item]))
+        self._faults.pop(item, None)
+
+    def __delattr__(self, item: str) -> None:
+        raise AttributeError(f"configuration item {item} cannot be deleted")
+
+    # Python comes here only for what has no value, so that reading costs nothing.
+    def __getattr__(self, item: str) -> Any:
+        if item in _DEFAULTS and item in self._faults:
+            raise ValueError(self._faults[item])
+        raise AttributeError(_no_such(item), name=item, obj=self)
 
     def copy(self) -> Configuration:
         """Return an independent configuration with the same values."""
         result = Configuration(use_environment=False)
-        for item, value in self.as_dict().items():
-            setattr(result, item, value)
+        for item in _DEFAULTS:
+            if item in self._faults:
+                result._faults[item] = self._faults[item]
+                object.__delattr__(result, item)
+            else:
+                setattr(result, item, getattr(self, item))
         return result
 
+    __copy__ = copy
+
+    def __deepcopy__(self, memo: object) -> Configuration:
+        return self.copy()
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _remade, (self.as_dict(),)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Configuration):
+            return NotImplemented
+        return self._known() == other._known() and self._faults == other._faults
+
+    def __repr__(self) -> str:
+        changed = [
+            f"{item}={'***' if is_secret(item) else repr(value)}"
+            for item, value in self._known().items()
+            if value != _DEFAULTS[item]
+        ]
+        return f"Configuration({', '.join(changed)})"
+
     def as_dict(self) -> dict[str, Any]:
-        """Return item names and values."""
-        values = ((item, getattr(self, item)) for item in self.__slots__)
+        """Return item names and values.
+
+        Raises:
+            ValueError: an item has no value, because its ``PYRO_*`` variable cannot
+                be used.
+        """
+        for fault in self._faults.values():
+            raise ValueError(fault)
+        return self._known()
+
+    def _known(self) -> dict[str, Any]:
+        values = (
+            (item, getattr(self, item))
+            for item in sorted(_DEFAULTS)
+            if item not in self._faults
+        )
         return {
             item: list(value) if isinstance(value, list) else value
             for item, value in values
         }
 
+    @property
+    def faults(self) -> dict[str, str]:
+        """What is wrong with the ``PYRO_*`` variables of items that have no value."""
+        return dict(self._faults)
+
+    @staticmethod
+    def default(item: str) -> Any:
+        """Return the built-in default of an item.
+
+        Raises:
+            AttributeError: there is no such item.
+        """
+        if item not in _DEFAULTS:
+            raise AttributeError(_no_such(item))
+        value = _DEFAULTS[item]
+        return list(value) if isinstance(value, list) else value
+
     def dump(self) -> str:
-        """Return a readable text of versions and all items."""
+        """Return a readable text of versions and all items; passwords are hidden."""
         system = f"{platform.system()}, {os.name}"
         lines = [
             f"Pyro version: {__version__}",
@@ -203,33 +320,26 @@ class Configuration:
             f"Protocol version: {PROTOCOL_VERSION}",
             "Currently active configuration settings:",
         ]
-        lines += [f"{item} = {value}" for item, value in self.as_dict().items()]
+        known = self._known()
+        for item in sorted(_DEFAULTS):
+            value = known.get(item, self._faults.get(item))
+            lines.append(f"{item} = {'***' if value and is_secret(item) else value}")
         return "\n".join(lines)
 
 
-def _convert(variable: str, text: str, default: object) -> object:
-    """Turn the text of an environment variable into the type of the default."""
-    if isinstance(default, bool):
-        word = text.strip().lower()
-        if word in _TRUE:
-            return True
-        if word in _FALSE:
-            return False
-        raise ValueError(
-            f"environment variable {variable} must be on or off, not {text!r}"
-        )
-    if isinstance(default, list):
-        return [part.strip() for part in text.split(",") if part.strip()]
-    if isinstance(default, int | float):
-        try:
-            return type(default)(text)
-        except ValueError as error:
-            kind = type(default).__name__
-            raise ValueError(
-                f"environment variable {variable} must be of type {kind}, not {text!r}"
-            ) from error
-    return text
+def _remade(items: dict[str, Any]) -> Configuration:
+    return Configuration(items, use_environment=False)
 
 
-config: Configuration = Configuration()
+def _no_such(item: str) -> str:
+    return f"there is no configuration item {item!r}{_resembling(item)}"
+
+
+def _resembling(item: str) -> str:
+    """Return a question after the item that was meant, if one looks like it."""
+    close = difflib.get_close_matches(item.upper(), _DEFAULTS, n=1)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+config: Configuration = Configuration._of_the_program()
 """The settings used wherever no other configuration is given."""

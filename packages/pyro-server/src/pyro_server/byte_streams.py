@@ -39,7 +39,7 @@ thread writes the rest, as it becomes possible.
 """
 
 _RECEIVE_SIZE: Final = 64 * 1024
-# Memory follows what has arrived and not what was announced.
+# The loop serves others too, so it does not read more than this at a time.
 _LARGEST_PIECE: Final = 1024 * 1024
 _LARGEST_WAITED_PIECE: Final = 64 * 1024 * 1024
 _DONT_WAIT: Final = getattr(socket, "MSG_DONTWAIT", 0)
@@ -55,11 +55,22 @@ class ByteStream(Protocol):
     def handshake(self) -> bool:
         """Go on with the TLS handshake; whether it is complete."""
 
-    def read(self, missing: int) -> bytes | None:
+    def read(self) -> bytes | None:
         """Return what has arrived, b"" at the end, None if nothing has."""
 
-    def read_soon(self, missing: int) -> bytes | None:
+    def read_soon(self) -> bytes | None:
         """Like `read`, but wait a moment for the first byte."""
+
+    def read_into(self, space: memoryview, *, wait: bool) -> int | None:
+        """Read what belongs to a large message into its place.
+
+        Args:
+            space: where it belongs.
+            wait: whether to wait a moment for the first byte.
+
+        Returns:
+            How many bytes were read, 0 at the end, None if nothing has arrived.
+        """
 
     def write(self, buffers: Sequence[Buffer], *, wait: bool) -> list[Buffer]:
         """Write what can be written, and return the rest."""
@@ -85,18 +96,27 @@ class _KernelTimeoutStream:
     def handshake(self) -> bool:
         return True
 
-    def read(self, missing: int) -> bytes | None:
+    def read(self) -> bytes | None:
         try:
-            return self.sock.recv(_piece(missing, _LARGEST_PIECE), _DONT_WAIT)
+            return self.sock.recv(_RECEIVE_SIZE, _DONT_WAIT)
         except BlockingIOError:
             return None
 
-    def read_soon(self, missing: int) -> bytes | None:
+    def read_soon(self) -> bytes | None:
         try:
-            if missing > _RECEIVE_SIZE:
-                size = _piece(missing, _LARGEST_WAITED_PIECE)
-                return self.sock.recv(size, _WAIT_ALL)
             return self.sock.recv(_RECEIVE_SIZE)
+        except BlockingIOError:
+            return None
+
+    def read_into(self, space: memoryview, *, wait: bool) -> int | None:
+        try:
+            if wait:
+                return self.sock.recv_into(
+                    space, min(len(space), _LARGEST_WAITED_PIECE), _WAIT_ALL
+                )
+            return self.sock.recv_into(
+                space, min(len(space), _LARGEST_PIECE), _DONT_WAIT
+            )
         except BlockingIOError:
             return None
 
@@ -152,12 +172,12 @@ class _NonBlockingStream:
             self._shaken = True
         return True
 
-    def read(self, missing: int) -> bytes | None:
+    def read(self) -> bytes | None:
         pieces: list[bytes] = []
         try:
             # What TLS has decrypted already does not show as readable.
             while True:
-                piece = self.sock.recv(_piece(missing, _LARGEST_PIECE))
+                piece = self.sock.recv(_RECEIVE_SIZE)
                 pieces.append(piece)
                 if not piece or not self._decrypted():
                     break
@@ -167,13 +187,27 @@ class _NonBlockingStream:
             return None
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
+    def read_into(self, space: memoryview, *, wait: bool) -> int | None:
+        if wait and not self._decrypted() and not _readable(self.sock):
+            return None
+        count = 0
+        most = min(len(space), _LARGEST_PIECE)
+        try:
+            while True:
+                read = self.sock.recv_into(space[count:], most - count)
+                count += read
+                if not read or count == most or not self._decrypted():
+                    return count
+        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            return count or None
+
     def _decrypted(self) -> bool:
         return isinstance(self.sock, ssl.SSLSocket) and self.sock.pending() > 0
 
-    def read_soon(self, missing: int) -> bytes | None:
+    def read_soon(self) -> bytes | None:
         if not self._decrypted() and not _readable(self.sock):
             return None
-        return self.read(missing)
+        return self.read()
 
     def write(self, buffers: Sequence[Buffer], *, wait: bool) -> list[Buffer]:
         until = time.monotonic() + LONGEST_WRITE_SECONDS if wait else 0.0
@@ -189,11 +223,6 @@ class _NonBlockingStream:
 
     def close(self) -> None:
         self.sock.close()
-
-
-def _piece(missing: int, largest: int) -> int:
-    """Return how many bytes to ask for, given what the current message needs."""
-    return min(missing, largest) if missing > _RECEIVE_SIZE else _RECEIVE_SIZE
 
 
 def _readable(sock: socket.socket) -> bool:

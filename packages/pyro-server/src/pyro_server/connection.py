@@ -96,6 +96,32 @@ class Connection:
         """Return the descriptor of the socket."""
         return self.stream.sock.fileno()
 
+    def read(self, *, wait: bool = False) -> int | None:
+        """Read once and take in what has arrived.
+
+        Args:
+            wait: whether to wait a moment for the first byte.
+
+        Returns:
+            How many bytes that was, 0 at the end, None if nothing has arrived.
+
+        Raises:
+            OSError: the connection is lost.
+        """
+        space = self.session.space
+        if space is None:
+            data = self.stream.read_soon() if wait else self.stream.read()
+            if data is not None:
+                self.receive(data)
+            return None if data is None else len(data)
+        count = self.stream.read_into(space, wait=wait)
+        if count == 0:
+            self.receive(b"")
+        elif count is not None:
+            self.session.receive_written(count)
+            self._take_events()
+        return count
+
     def receive(self, data: bytes) -> None:
         """Take in what was read; b"" means the end."""
         if data:
@@ -103,6 +129,9 @@ class Connection:
         else:
             self.at_end = True
             self.session.receive_eof()
+        self._take_events()
+
+    def _take_events(self) -> None:
         arrived = self.session.events_received()
         if arrived:
             self.events = [*self.events, *arrived] if self.events else arrived
@@ -123,6 +152,9 @@ class Connection:
     def flush(self, *, wait: bool) -> bool:
         """Write what is queued; whether all of it could be written.
 
+        What could not is copied where it may change: it may take long until it is
+        written, and the program goes on with its objects.
+
         Raises:
             OSError: the connection is lost.
         """
@@ -131,5 +163,13 @@ class Connection:
             queued = [*self.outbox, *queued]
         if not queued:
             return True
-        self.outbox = self.stream.write(queued, wait=wait)
-        return not self.outbox
+        rest = self.stream.write(queued, wait=wait)
+        self.outbox = [*map(_unchanging, rest)] if rest else rest
+        return not rest
+
+
+def _unchanging(buffer: Buffer) -> Buffer:
+    """Return the bytes of a buffer in an object that nobody can change."""
+    if memoryview(buffer).readonly:
+        return buffer
+    return bytes(buffer)

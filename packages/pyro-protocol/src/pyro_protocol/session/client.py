@@ -27,6 +27,7 @@ from ..wire import (
     Frame,
     FrameError,
     MessageType,
+    Payload,
     encode_frame,
     encode_plain_frame,
 )
@@ -147,6 +148,8 @@ class ClientSession:
             settings.max_message_size,
             settings.max_annotations,
             _WHEN_OPEN if connected else _DURING_HANDSHAKE,
+            max_annotations_size=settings.max_annotations_size,
+            max_inflate_ratio=settings.max_inflate_ratio,
         )
         self._events: list[ClientEvent] = []
         self._out: list[Buffer] = []
@@ -168,9 +171,19 @@ class ClientSession:
         return NATIVE in self.capabilities
 
     @property
+    def compresses(self) -> bool:
+        """Whether payloads are compressed, so that nothing should stand apart."""
+        return self._settings.compress
+
+    @property
     def missing(self) -> int:
         """How many bytes the message being received still needs; 0 if none is."""
         return self._decoder.missing if self._decoder.buffered else 0
+
+    @property
+    def space(self) -> memoryview | None:
+        """Where the next bytes belong, in the midst of a large message, else None."""
+        return self._decoder.space
 
     def send_connect(
         self,
@@ -238,7 +251,11 @@ class ClientSession:
             SerializeError: the arguments cannot be encoded.
             MessageTooLargeError: the message is larger than the limit.
         """
-        payload = serializer.dumps_call(object_id, method, args, kwargs)
+        payload: Payload
+        if self._settings.compress:
+            payload = serializer.dumps_call(object_id, method, args, kwargs)
+        else:
+            payload = serializer.encode_call(object_id, method, args, kwargs)
         return self.send_request(
             serializer.id, payload, flags, annotations, correlation_id
         )
@@ -246,7 +263,7 @@ class ClientSession:
     def send_request(
         self,
         serializer_id: int,
-        payload: Buffer,
+        payload: Payload,
         flags: int = 0,
         annotations: Annotations = NO_ANNOTATIONS,
         correlation_id: bytes | None = None,
@@ -260,7 +277,7 @@ class ClientSession:
     def request(
         self,
         serializer_id: int,
-        payload: Buffer,
+        payload: Payload,
         flags: int,
         annotations: Annotations,
         correlation_id: bytes | None,
@@ -338,6 +355,18 @@ class ClientSession:
             ProtocolError: they break the protocol; the conversation is over.
         """
         self._decoder.receive_data(data)
+        self._decode()
+
+    def receive_written(self, count: int) -> None:
+        """Take in ``count`` bytes that were written into `space`.
+
+        Raises:
+            ProtocolError: they break the protocol; the conversation is over.
+        """
+        self._decoder.receive_written(count)
+        self._decode()
+
+    def _decode(self) -> None:
         try:
             while (frame := self._decoder.next_frame()) is not None:
                 if self._state is ClientState.OPEN:
@@ -402,6 +431,7 @@ class ClientSession:
         self.capabilities = agreed_capabilities(self._offered, frame.annotations)
         self._state = ClientState.OPEN
         self._decoder.accepted = _WHEN_OPEN
+        self._decoder.splits = self.native
 
 
 def _not_waiting(sequence: int) -> RemoteProtocolError:
@@ -412,14 +442,20 @@ def _not_waiting(sequence: int) -> RemoteProtocolError:
 
 def _refusal_text(frame: Frame) -> str:
     """Read why the server refused; never with marshal's own, unsafe reader."""
+    reason: object
     if frame.serializer_id == _MARSHAL_ID:
-        return str(read_simple(frame.payload))
-    serializer = serializers_by_id.get(frame.serializer_id)
-    if serializer is None:
-        raise SerializeError(
-            f"the server refused in an unknown serializer ({frame.serializer_id})"
-        )
-    return str(serializer.loads(frame.payload))
+        reason = read_simple(bytes(frame.payload))
+    else:
+        serializer = serializers_by_id.get(frame.serializer_id)
+        if serializer is None:
+            raise SerializeError(
+                f"the server refused in an unknown serializer ({frame.serializer_id})"
+            )
+        reason = serializer.loads(frame.payload)
+    if not isinstance(reason, str):
+        # To show it may fail, or take long: an integer can have a million digits.
+        raise RemoteProtocolError("the server refused, and its reason is not a text")
+    return reason
 
 
 def _accepted(frame: Frame, serializer: Serializer) -> ConnectAccepted:

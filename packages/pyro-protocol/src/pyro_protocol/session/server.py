@@ -22,6 +22,7 @@ from ..serializers.exceptions import ExceptionWrapper
 from ..serializers.marshal_reader import read_simple, write_simple
 from ..wire import (
     FLAG_BATCH,
+    FLAG_COMPRESSED,
     FLAG_EXCEPTION,
     FLAG_KEEPSERIALIZED,
     FLAG_ONEWAY,
@@ -34,6 +35,7 @@ from ..wire import (
     Frame,
     FrameError,
     MessageType,
+    Payload,
     encode_frame,
     encode_plain_frame,
 )
@@ -68,6 +70,7 @@ _MARSHAL_ID: Final = serializers["marshal"].id
 _NATIVE_ID: Final = serializers["native"].id
 # What `Call` does with its arguments, without the call in between.
 _new_call = tuple.__new__
+_UNUSUAL: Final = FLAG_COMPRESSED | FLAG_KEEPSERIALIZED
 _BEFORE: Final = frozenset({MessageType.CONNECT})
 _AFTER: Final = frozenset({MessageType.INVOKE, MessageType.PING})
 
@@ -158,7 +161,11 @@ class ServerSession:
             settings.max_message_size if connected else settings.handshake_message_size,
             settings.max_annotations,
             _AFTER if connected else _BEFORE,
+            max_annotations_size=settings.max_annotations_size,
+            max_inflate_ratio=settings.max_inflate_ratio,
         )
+        # Inflating takes time, which only the one who handles the request may take.
+        self._decoder.inflates = not connected
         self._events: list[ServerEvent] = []
         self._out: list[Buffer] = []
         # The serializers that requests have been made with, once checked.
@@ -177,6 +184,11 @@ class ServerSession:
         """How many bytes the message being received still needs; 0 if none is."""
         return self._decoder.missing if self._decoder.buffered else 0
 
+    @property
+    def space(self) -> memoryview | None:
+        """Where the next bytes belong, in the midst of a large message, else None."""
+        return self._decoder.space
+
     def only_request(self, data: bytes) -> Frame | None:
         """Return the request that ``data`` is, if it is exactly one.
 
@@ -190,6 +202,11 @@ class ServerSession:
     def receive_data(self, data: bytes) -> None:
         """Take in bytes from the client."""
         self._decoder.receive_data(data)
+        self._decode()
+
+    def receive_written(self, count: int) -> None:
+        """Take in ``count`` bytes that were written into `space`."""
+        self._decoder.receive_written(count)
         self._decode()
 
     def receive_eof(self) -> None:
@@ -326,6 +343,8 @@ class ServerSession:
         self.capabilities = request.capabilities
         self._decoder.max_size = self._settings.max_message_size
         self._decoder.accepted = _AFTER
+        self._decoder.splits = NATIVE in self.capabilities
+        self._decoder.inflates = False
         self._decode()
 
     def send_refusal(
@@ -377,8 +396,11 @@ class ServerSession:
         serializer = self._usable.get(serializer_id)
         if serializer is None:
             serializer = self._usable[serializer_id] = self._accepted(serializer_id)
-        if flags & FLAG_KEEPSERIALIZED:
-            return self._read_blob(frame, serializer)
+        if flags & _UNUSUAL:
+            frame = self._decoder.inflate(frame)
+            if flags & FLAG_KEEPSERIALIZED:
+                return self._read_blob(frame, serializer)
+            payload = frame.payload
         object_id, method, args, kwargs = serializer.loads_call(payload)
         return _new_call(
             Call, (object_id, method, args, kwargs, bool(flags & FLAG_BATCH))
@@ -428,15 +450,18 @@ class ServerSession:
         _kind, serializer_id, flags, sequence, _payload, _annotations, _id = request
         serializer = serializers_by_id[serializer_id]
         flags &= FLAG_BATCH
-        payload = (
-            _dump_batch(serializer, value)
-            if flags and isinstance(value, list)
-            else serializer.dumps(value)
-        )
+        payload: Payload
+        if flags and isinstance(value, list):
+            payload = _dump_batch(serializer, value)
+        elif self._settings.compress:
+            payload = serializer.dumps(value)
+        else:
+            payload = serializer.encode(value)
         if (
             self._plain
             and not annotations
             and correlation_id is None
+            and type(payload) is bytes
             and len(payload) < JOIN_BELOW
         ):
             self._out.append(

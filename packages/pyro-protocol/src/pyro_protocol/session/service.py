@@ -14,7 +14,14 @@ from ..context import CallState, call_state
 from ..dispatch import Call, CallFailure, ClientConnection, Dispatcher, ObjectRegistry
 from ..dispatch.tracebacks import remote_traceback
 from ..errors import CommunicationError, PyroError, ServerBusyError
-from ..wire import FLAG_ONEWAY, NO_ANNOTATIONS, Annotations, Frame, MessageType
+from ..wire import (
+    FLAG_COMPRESSED,
+    FLAG_ONEWAY,
+    NO_ANNOTATIONS,
+    Annotations,
+    Frame,
+    MessageType,
+)
 from .server import ConnectRequest, ServerEvent, ServerSession
 
 if TYPE_CHECKING:
@@ -121,7 +128,7 @@ class ServerConnection:
         state = CallState(
             self.client,
             frame.sequence,
-            frame.flags,
+            frame.flags & ~FLAG_COMPRESSED,
             frame.serializer_id,
             frame.annotations,
             frame.correlation_id,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..serializers import serializers
 from ..wire import JOIN_BELOW
+from ..wire.decoder import MAX_ANNOTATIONS_SIZE, MAX_INFLATE_RATIO
 
 if TYPE_CHECKING:
     from ..config import Configuration
@@ -26,6 +27,9 @@ class SessionSettings:
             yet. 8 KiB: room for credentials, none for an attack on memory.
         max_annotations: the most annotations of one message. 256: programs use a
             handful.
+        max_annotations_size: the most bytes of all annotations of one message.
+        max_inflate_ratio: how many times larger than it arrived a compressed message
+            may become, beyond 16 MiB.
         compress: whether payloads are compressed when sent.
         log_wire: whether messages are logged.
         accepted_serializers: the ids that requests may be made with. marshal is
@@ -36,6 +40,8 @@ class SessionSettings:
     max_message_size: int = 1024 * 1024 * 1024
     handshake_message_size: int = 8192
     max_annotations: int = 256
+    max_annotations_size: int = MAX_ANNOTATIONS_SIZE
+    max_inflate_ratio: int = MAX_INFLATE_RATIO
     compress: bool = False
     log_wire: bool = False
     accepted_serializers: frozenset[int] = frozenset(
@@ -74,6 +80,8 @@ class SessionSettings:
                 config.HANDSHAKE_MESSAGE_SIZE, config.MAX_MESSAGE_SIZE
             ),
             max_annotations=config.MAX_ANNOTATIONS,
+            max_annotations_size=config.MAX_ANNOTATIONS_SIZE,
+            max_inflate_ratio=config.MAX_INFLATE_RATIO,
             compress=config.COMPRESSION,
             log_wire=config.LOGWIRE,
             accepted_serializers=frozenset(

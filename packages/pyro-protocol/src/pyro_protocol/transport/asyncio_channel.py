@@ -22,8 +22,9 @@ from ..session import (
     read_reply,
 )
 from ..session.client import ClientState
-from ..wire import FLAG_ONEWAY, NO_ANNOTATIONS, Annotations, Buffer, Frame
+from ..wire import FLAG_ONEWAY, NO_ANNOTATIONS, Annotations, Frame, Payload
 from .addresses import preferred_family, prepare_connected
+from .asyncio_receiver import AsyncioReceiver
 from .blocking_channel import (
     choose_serializer,
     connect_serializer,
@@ -43,7 +44,7 @@ __all__ = ["AsyncChannel"]
 _BACKOFF_BYTES: Final = 1024 * 1024
 
 
-class AsyncChannel(asyncio.Protocol):
+class AsyncChannel(AsyncioReceiver):
     """One connection to a server, for use in one event loop.
 
     Tasks may make calls at the same time: their requests are sent at once and
@@ -181,9 +182,12 @@ class AsyncChannel(asyncio.Protocol):
         still carry it out.
         """
         serializer = serializer or self.serializer
-        frame = await self.exchange(
-            serializer.id, serializer.dumps_call(object_id, method, args, kwargs), flags
-        )
+        payload: Payload
+        if self._session.compresses:
+            payload = serializer.dumps_call(object_id, method, args, kwargs)
+        else:
+            payload = serializer.encode_call(object_id, method, args, kwargs)
+        frame = await self.exchange(serializer.id, payload, flags)
         return None if frame is None else self.read(frame, serializer.id)
 
     def read(self, frame: Frame, serializer_id: int) -> Any:
@@ -198,7 +202,7 @@ class AsyncChannel(asyncio.Protocol):
     async def exchange(
         self,
         serializer_id: int,
-        payload: Buffer,
+        payload: Payload,
         flags: int = 0,
         extra_annotations: Annotations = NO_ANNOTATIONS,
     ) -> Frame | None:
@@ -254,13 +258,19 @@ class AsyncChannel(asyncio.Protocol):
         self._transport = transport
         transport.set_write_buffer_limits(high=_BACKOFF_BYTES)
 
-    def data_received(self, data: bytes) -> None:
+    def receiving_session(self) -> ClientSession:
+        """Return the session; see `AsyncioReceiver`."""
+        return self._session
+
+    def buffer_updated(self, nbytes: int) -> None:
         """Take in bytes; called by the event loop."""
         try:
-            self._session.receive_data(data)
+            super().buffer_updated(nbytes)
         except ProtocolError as error:
             self._break(error)
-            return
+
+    def session_received(self) -> None:
+        """Hand out what has arrived."""
         for event in self._session.events_received():
             if isinstance(event, Frame):
                 waiting = self._waiting.pop(event.sequence, None)

@@ -34,13 +34,14 @@ from ..session import ServerConnection, Service, SessionSettings
 from ..uri import URI
 from ..wire import FLAG_ONEWAY, Frame
 from .addresses import format_location, listening_socket, location_of, prepare_connected
+from .asyncio_receiver import AsyncioReceiver
 from .tls import server_tls_context
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
 
-    from ..session.server import ServerEvent
+    from ..session.server import ServerEvent, ServerSession
 
 __all__ = ["AsyncioHost"]
 
@@ -258,7 +259,7 @@ class AsyncioHost:
         return self._config
 
 
-class _Connection(asyncio.Protocol):
+class _Connection(AsyncioReceiver):
     """One connection of the host."""
 
     def __init__(self, host: AsyncioHost) -> None:
@@ -296,10 +297,11 @@ class _Connection(asyncio.Protocol):
             _logger.warning("%s did not complete its handshake in time", self._client)
             self._transport.abort()
 
-    def data_received(self, data: bytes) -> None:
-        if not self._departing:
-            self._session.receive_data(data)
-            self._proceed()
+    def receiving_session(self) -> ServerSession | None:
+        return None if self._departing else self._session
+
+    def session_received(self) -> None:
+        self._proceed()
 
     def eof_received(self) -> bool | None:
         if not self._departing:
@@ -378,7 +380,10 @@ class _Connection(asyncio.Protocol):
     def _flush(self) -> None:
         # Not writelines: in some versions of Python it forgets to pause the writer.
         for buffer in self._session.data_to_send():
-            self._transport.write(buffer)
+            # What cannot be written at once is kept as it is, without a copy, and
+            # the program goes on with its objects.
+            unchanging = memoryview(buffer).readonly
+            self._transport.write(buffer if unchanging else bytes(buffer))
         if self._session.closing and not self._waiting and self._task is None:
             if self._session.error:
                 _logger.warning("%s was dropped: %s", self._client, self._session.error)

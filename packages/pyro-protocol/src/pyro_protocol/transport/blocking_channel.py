@@ -32,6 +32,7 @@ from ..wire import (
     Annotations,
     Buffer,
     Frame,
+    Payload,
 )
 from .addresses import connect_socket
 from .tls import client_tls_context
@@ -47,9 +48,6 @@ __all__ = ["BlockingChannel", "choose_serializer"]
 # Large enough that a usual message needs one call, small enough to be cheap to
 # allocate for each.
 _RECEIVE_SIZE: Final = 64 * 1024
-# A large message is received in pieces of this size, so that memory follows what
-# has arrived and not what was announced.
-_LARGEST_PIECE: Final = 64 * 1024 * 1024
 # A timeout of zero would mean "do not wait", not "time is up".
 _SHORTEST_WAIT: Final = 1e-6
 _WAIT_ALL: Final = getattr(socket, "MSG_WAITALL", 0)
@@ -105,6 +103,7 @@ class BlockingChannel:
     """
 
     __slots__ = (
+        "_compresses",
         "_lock",
         "_owns_socket",
         "_receive_flags",
@@ -133,6 +132,7 @@ class BlockingChannel:
         self.accepted: ConnectAccepted | None = None
         self.serializer: Serializer = _SERPENT
         self._session = session
+        self._compresses = session.compresses
         self._lock = threading.Lock()
         self.closed: bool = False
         self._timed = sock.gettimeout() is not None
@@ -301,7 +301,11 @@ class BlockingChannel:
             serializer = self.serializer
         serializer_id = serializer.id
         try:
-            payload = serializer.dumps_call(object_id, method, args, kwargs)
+            payload: Payload
+            if self._compresses:
+                payload = serializer.dumps_call(object_id, method, args, kwargs)
+            else:
+                payload = serializer.encode_call(object_id, method, args, kwargs)
         except CommunicationError as error:
             error.outcome = "not_sent"
             raise
@@ -332,7 +336,7 @@ class BlockingChannel:
     def exchange(  # noqa: PLR0912 - the hot path, in one frame
         self,
         serializer_id: int,
-        payload: Buffer,
+        payload: Payload,
         flags: int = 0,
         extra_annotations: Annotations = NO_ANNOTATIONS,
     ) -> Frame | None:
@@ -458,30 +462,36 @@ class BlockingChannel:
     ) -> ClientEvent:
         """Receive until there is an answer, after ``data`` that has been received."""
         session = self._session
-        sock = self.sock
-        size, flags = _RECEIVE_SIZE, 0
-        while True:
-            if data is None:
-                try:
-                    if deadline is not None:
-                        left = deadline - time.monotonic()
-                        sock.settimeout(max(left, _SHORTEST_WAIT))
-                    data = sock.recv(size, flags)
-                except OSError as error:
-                    raise self._lost(error, "receiving") from error
-            if not data:
-                session.receive_eof()
-            session.receive_data(data)
-            data = None
-            events = session.events_received()
-            if events:
-                return events[0]
-            if session.missing > _RECEIVE_SIZE:
-                size = min(session.missing, _LARGEST_PIECE)
-                # With a timeout Python waits in steps, and the flag has no effect.
-                flags = self._receive_flags if deadline is None else 0
-            else:
-                size, flags = _RECEIVE_SIZE, 0
+        if data is not None:
+            self._take_in(data)
+        while not (events := session.events_received()):
+            if deadline is not None:
+                left = deadline - time.monotonic()
+                self.sock.settimeout(max(left, _SHORTEST_WAIT))
+            try:
+                self._receive(waits=deadline is None)
+            except OSError as error:
+                raise self._lost(error, "receiving") from error
+        return events[0]
+
+    def _receive(self, *, waits: bool) -> None:
+        """Receive once; a large message directly into its final place."""
+        space = self._session.space
+        if space is None:
+            self._take_in(self.sock.recv(_RECEIVE_SIZE))
+            return
+        # With a timeout Python waits in steps, and the flag has no effect.
+        flags = self._receive_flags if waits else 0
+        count = self.sock.recv_into(space, 0, flags)
+        if count:
+            self._session.receive_written(count)
+        else:
+            self._session.receive_eof()
+
+    def _take_in(self, data: bytes) -> None:
+        if not data:
+            self._session.receive_eof()
+        self._session.receive_data(data)
 
     def _send(self, buffers: list[Buffer], deadline: float | None) -> None:
         sock = self.sock

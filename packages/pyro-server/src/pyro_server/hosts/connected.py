@@ -94,15 +94,11 @@ class ConnectedSocketHost:
         """Handle what arrives next; whether the conversation goes on."""
         session = self._served.session
         try:
-            data = self._receive()
-            if data:
-                session.receive_data(data)
+            if self._receive():
                 for event in session.events_received():
                     self._served.handle(event)
                     self._send(session.data_to_send())
                 self._send(session.data_to_send())
-            elif data is not None:
-                session.receive_eof()
         except OSError as error:
             if not self._stopping:
                 _logger.info("connection of %s lost: %s", self._client, error)
@@ -115,12 +111,24 @@ class ConnectedSocketHost:
         self._farewell()
         return False
 
-    def _receive(self) -> bytes | None:
-        """Return what has arrived, b"" at the end, None if nothing has."""
+    def _receive(self) -> bool:
+        """Take in what has arrived, or the end; whether there was anything."""
+        session = self._served.session
+        space = session.space
         try:
-            return self.sock.recv(_RECEIVE_SIZE)
+            if space is None:
+                data = self.sock.recv(_RECEIVE_SIZE)
+                count = len(data)
+                if data:
+                    session.receive_data(data)
+            else:
+                count = self.sock.recv_into(space)
+                session.receive_written(count)
         except (TimeoutError, ssl.SSLWantReadError):
-            return None
+            return False
+        if not count:
+            session.receive_eof()
+        return count > 0
 
     def _send(self, buffers: list[Buffer]) -> None:
         """Write everything, however slowly the peer reads.

@@ -387,11 +387,9 @@ class SelectorHost(ABC):
         if connection.departing:
             self._see_off(connection)
             return
-        data = connection.stream.read(connection.session.missing)
-        if data is None:
+        if connection.read() is None:
             self._watch(connection, _READ)
             return
-        connection.receive(data)
         if connection.events or connection.session.closing:
             self._process(connection)
         else:
@@ -436,7 +434,7 @@ class SelectorHost(ABC):
 
     def _see_off(self, connection: Connection) -> None:
         """Ignore what a peer still sends that was told to go."""
-        data = connection.stream.read(0)
+        data = connection.stream.read()
         if data == b"":
             self._end(connection)
 

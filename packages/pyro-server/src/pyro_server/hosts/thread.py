@@ -82,21 +82,17 @@ class ThreadHost(SelectorHost):
         handle = connection.served.handle
         flush = connection.flush
         work_waits = self._pool.work_waits
-        missing = 0
         while not work_waits() and not self._stopping:
-            data = read_soon(missing)
+            data = read_soon()
             if data is None:
                 return False
             frame = only_request(data)
             if frame is None:
                 connection.receive(data)
-                if connection.events:
-                    return True
-                if len(data) < _WORTH_STAYING:
-                    return False
-                missing = session.missing
-                continue
-            missing = 0
+                if not connection.events and session.space is not None:
+                    self._receive_rest(connection)
+                # Whatever follows it goes through the events, in order.
+                return bool(connection.events)
             if frame.flags & FLAG_ONEWAY and frame.kind == INVOKE:
                 if not self._queue_oneway(connection, frame):
                     return False
@@ -105,3 +101,10 @@ class ThreadHost(SelectorHost):
             if not flush(wait=True) or session.closing:
                 return False
         return False
+
+    def _receive_rest(self, connection: Connection) -> None:
+        """Receive the rest of a large message while it keeps coming."""
+        while connection.session.space is not None and not self._stopping:
+            count = connection.read(wait=True)
+            if count is None or count < _WORTH_STAYING:
+                return
