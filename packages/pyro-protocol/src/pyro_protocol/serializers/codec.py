@@ -6,9 +6,12 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from ..errors import SecurityError, SerializeError
+from ..wire.frame import SplitPayload
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from ..wire.frame import Payload
 
 __all__ = ["Buffer", "Call", "Serializer", "check_call", "type_name"]
 
@@ -69,22 +72,50 @@ class Serializer(ABC):
         except Exception as error:
             raise self._encode_error((*args, kwargs), error) from error
 
-    def loads(self, data: Buffer) -> Any:
+    def encode(self, value: object) -> bytes | SplitPayload:
+        """Return ``value`` as a payload, whose large buffers may stand apart.
+
+        What can be changed in the value must not be until the payload is sent: a
+        buffer that stands apart is not copied. Only the native format has them.
+
+        Raises:
+            SerializeError: the value holds something that cannot travel.
+        """
+        return self.dumps(value)
+
+    def encode_call(
+        self,
+        object_id: str,
+        method: str,
+        args: Sequence[object],
+        kwargs: Mapping[str, object] | None,
+    ) -> bytes | SplitPayload:
+        """Return a call as a payload, whose large buffers may stand apart.
+
+        As with `encode`, arguments must not be changed until the payload is sent.
+
+        Raises:
+            SerializeError: an argument holds something that cannot travel.
+        """
+        return self.dumps_call(object_id, method, args, kwargs)
+
+    def loads(self, data: Payload) -> Any:
         """Return the value that ``data`` holds.
 
         Raises:
             SerializeError: the bytes are malformed, nested too deeply, or name a
-                class that is not known here.
+                class that is not known here; or buffers stand apart from them that
+                the format does not have.
             SecurityError: they name a class that is never built.
         """
         try:
-            return self._decode(data)
-        except (SerializeError, SecurityError, MemoryError):
+            return self._decode(self._whole(data))
+        except (SerializeError, SecurityError):
             raise
         except Exception as error:
             raise self._decode_error(error) from error
 
-    def loads_call(self, data: Buffer) -> Call:
+    def loads_call(self, data: Payload) -> Call:
         """Return the call that ``data`` holds, its shape checked.
 
         Raises:
@@ -92,11 +123,19 @@ class Serializer(ABC):
             SecurityError: as `loads`.
         """
         try:
-            return check_call(self._decode_call(data))
-        except (SerializeError, SecurityError, MemoryError):
+            return check_call(self._decode_call(self._whole(data)))
+        except (SerializeError, SecurityError):
             raise
         except Exception as error:
             raise self._decode_error(error) from error
+
+    def _whole(self, data: Payload) -> Buffer:
+        if isinstance(data, SplitPayload):
+            raise SerializeError(
+                f"malformed {self.name} data; buffers stand apart from it, which only"
+                " the native format has"
+            )
+        return data
 
     @abstractmethod
     def _encode(self, value: object) -> bytes: ...
@@ -166,9 +205,20 @@ def type_name(kind: type) -> str:
     return f"{kind.__module__}.{kind.__qualname__}"
 
 
+# How Python and the libraries say that a value is too deep for them.
+_TOO_DEEP: Final = (
+    "Circular reference",
+    "RecursionError",
+    "StackError",
+    "recursion limit",
+    "too deeply nested",
+)
+
+
 def _describe(error: Exception) -> str:
-    if isinstance(error, RecursionError):
-        return "it is nested too deeply, or contains itself"
     # An error may quote the whole input.
     text = str(error)[:200]
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+    text = f"{type(error).__name__}: {text}" if text else type(error).__name__
+    if any(words in text for words in _TOO_DEEP):
+        return "it is nested too deeply, or contains itself"
+    return text

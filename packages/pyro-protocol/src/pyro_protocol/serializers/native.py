@@ -6,94 +6,50 @@ keyword arguments or nil. Peers agree on this format and its version when they
 connect, so that no message says it again.
 
 Values may be nested as deeply as the msgpack library goes: it reads 1024 levels, and
-neither reading nor writing them uses the stack of Python.
+neither reading nor writing them uses the stack of Python; only where a bytearray or
+a large buffer is in the value does writing it.
 """
 
 from __future__ import annotations
 
 import re
-from collections import deque
-from gc import get_referents
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal, overload
 
 from msgpack import Packer, unpackb
 
 from ..errors import SecurityError, SerializeError
-from .classes import CLASS_KEY, class_converters, simplify
+from ..wire.frame import OUT_OF_BAND_FROM, SplitPayload
 from .codec import Buffer, Call, Serializer, check_call
-from .msgpack import VERIFY_FROM, verify
-from .native_types import COMPOUNDS, FORMS, MARK, MARK_OBJECT, SCALARS, bytearray_form
+from .limits import EQUAL_HASHES_LIMIT, NESTING_LIMIT
+from .msgpack import VERIFY_FROM, dict_of_pairs, may_hold_large_map, verify
+from .native_packing import (
+    ATOMS,
+    SEARCH_FROM,
+    Repacker,
+    has_bytes_header,
+    holds_large,
+    may_hold_bytearray,
+    may_hold_large,
+    new_packer,
+)
+from .native_types import BUFFER, BUFFER_DATA, COMPOUNDS, MARK, MARK_OBJECT, SCALARS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+
+    from ..wire.frame import Payload
 
 __all__ = ["VERSION", "NativeSerializer"]
 
 VERSION: Final = 1
 """The version of the format, which peers agree on."""
 
-_KEEP_LIMIT: Final = 64 * 1024
+_KEEP_LIMIT: Final = OUT_OF_BAND_FROM - 1
 """Size of a message in bytes up to which its packer is used again. A packer keeps a
 buffer as large as the largest message it has written."""
 
-
-def _default(obj: Any) -> object:
-    """Return what the packer writes for an object it does not know."""
-    # Without this short cut, tuples would take half as long again.
-    if not class_converters and type(obj) in FORMS:
-        return FORMS[type(obj)](obj)
-    result = simplify(obj, NativeSerializer.name, FORMS)
-    if type(result) is dict and CLASS_KEY in result:
-        return [MARK_OBJECT, result]
-    return result
-
-
-# The packer writes a bytearray as bytes, without asking. To look for one in every
-# value would double the time, so a value is packed first: only if the message has a
-# byte that could introduce bytes the value is looked through, and only if there may
-# be a bytearray it is packed again with those replaced.
 _has_bytes_header: Final = re.compile(rb"[\xc4-\xc6]").search
-_CLEAN: Final = frozenset(
-    {type(None), bool, int, float, str, bytes, memoryview, *FORMS}
-) - {bytearray, deque, slice}
-_CLEAN_LEAVES: Final = _CLEAN - {dict, list, tuple}
-
-
-def _may_hold_bytearray(value: object) -> bool:
-    """Tell whether there may be a bytearray anywhere in a value that can be packed."""
-    level = [value]
-    while True:
-        kinds = set(map(type, level))
-        if not kinds <= _CLEAN:
-            return True
-        if kinds <= _CLEAN_LEAVES:
-            return False
-        # This is twice as fast as any way to gather what the containers hold that
-        # is written in Python, and for what holds nothing it returns nothing.
-        level = get_referents(*level)
-
-
-def _replaced(value: Any) -> Any:
-    """Return a value with the bytearrays in its lists and dictionaries replaced."""
-    kind = type(value)
-    if kind is bytearray:
-        return bytearray_form(value)
-    if kind is list:
-        return list(map(_replaced, value))
-    if kind is dict:
-        return dict(zip(value, map(_replaced, value.values()), strict=True))
-    return value
-
-
-def _replacing_default(obj: Any) -> object:
-    return _replaced(_default(obj))
-
-
-def _new_packer(default: Callable[[Any], object] = _default) -> Packer:
-    return Packer(default=default, strict_types=True, use_bin_type=True)
-
-
-_has_mark_header: Final = re.compile(rb"\xd4\x01").search
+_has_mark_header: Final[Callable[[Any], object]] = re.compile(rb"\xd4\x01").search
 """Finds what a message with a compound holds somewhere: the start of an extension with
 one byte of data and the code of marks."""
 
@@ -103,6 +59,40 @@ def _read_scalar(code: int, data: bytes) -> object:
     if reader is None:
         raise SerializeError(f"unknown native extension type {code}")
     return reader(data)
+
+
+class _ManyScalarsError(Exception):
+    """There are enough extensions to make keys with equal hashes of."""
+
+
+def _first_scalars() -> Callable[[int, bytes], object]:
+    """Return a reader of as many extensions as any dictionary may have for keys."""
+    count = 0
+
+    def read(code: int, data: bytes) -> object:
+        nonlocal count
+        count += 1
+        if count > EQUAL_HASHES_LIMIT:
+            raise _ManyScalarsError
+        return _read_scalar(code, data)
+
+    return read
+
+
+def _unpack_scalars(data: Buffer) -> Any:
+    """Read a large message without compounds."""
+    if not may_hold_large_map(data):
+        return unpackb(data, strict_map_key=False, ext_hook=_read_scalar)
+    # To check the keys of every dictionary takes half as long again.
+    try:
+        return unpackb(data, strict_map_key=False, ext_hook=_first_scalars())
+    except _ManyScalarsError:
+        return unpackb(
+            data,
+            strict_map_key=False,
+            ext_hook=_read_scalar,
+            object_pairs_hook=dict_of_pairs,
+        )
 
 
 class _Mark:
@@ -126,15 +116,44 @@ _MARKS_OR_DICTS: Final = {**_MARKS, MARK_OBJECT.data: _Mark(_object_or_dict)}
 
 
 class _CompoundReader:
-    """Makes the compounds of one message, innermost first."""
+    """Makes the compounds of one message, innermost first.
 
-    __slots__ = ("_marks", "unused")
+    Args:
+        marks: what makes them, by letter.
+        buffers: the buffers that stand apart.
+    """
 
-    def __init__(self, marks: Mapping[bytes, _Mark]) -> None:
+    __slots__ = ("_buffers", "_marks", "unused")
+
+    def __init__(
+        self, marks: Mapping[bytes, _Mark], buffers: Sequence[Buffer] = ()
+    ) -> None:
         self._marks = marks
+        self._buffers = dict(enumerate(buffers))
         self.unused = 0
 
-    def extension(self, code: int, data: bytes) -> object:
+    def read(self, data: Any) -> Any:
+        is_checked = len(data) >= VERIFY_FROM and may_hold_large_map(data)
+        value = unpackb(
+            data,
+            strict_map_key=False,
+            ext_hook=self._extension,
+            list_hook=self._array,
+            object_pairs_hook=dict_of_pairs if is_checked else None,
+        )
+        if self.unused:
+            raise SerializeError(
+                "malformed native data; a mark does not start an array"
+            )
+        if self._buffers:
+            raise SerializeError(
+                "malformed native data; a buffer that stands apart is not used"
+            )
+        return value
+
+    def _extension(self, code: int, data: bytes) -> object:
+        if code == BUFFER:
+            return self._buffer(data)
         if code != MARK:
             return _read_scalar(code, data)
         mark = self._marks.get(data)
@@ -143,24 +162,20 @@ class _CompoundReader:
         self.unused += 1
         return mark
 
-    def array(self, items: list[Any]) -> object:
+    def _buffer(self, data: bytes) -> Buffer:
+        (index,) = BUFFER_DATA.unpack(data)
+        try:
+            return self._buffers.pop(index)
+        except KeyError:
+            raise SerializeError(
+                f"malformed native data; buffer {index} is not there, or used twice"
+            ) from None
+
+    def _array(self, items: list[Any]) -> object:
         if items and type(items[0]) is _Mark:
             self.unused -= 1
             return items.pop(0).build(items)
         return items
-
-
-def _read_compounds(data: Buffer, marks: Mapping[bytes, _Mark]) -> Any:
-    reader = _CompoundReader(marks)
-    value = unpackb(
-        data,
-        strict_map_key=False,
-        ext_hook=reader.extension,
-        list_hook=reader.array,
-    )
-    if reader.unused:
-        raise SerializeError("malformed native data; a mark does not start an array")
-    return value
 
 
 class NativeSerializer(Serializer):
@@ -169,17 +184,83 @@ class NativeSerializer(Serializer):
     Args:
         unknown_as_dict: whether objects of classes that are not known here are read
             as the dictionaries they travel as: for programs that only pass them on.
+        max_nesting: how deeply received containers may be nested; the msgpack library
+            reads 1024 levels.
     """
 
     name = "native"
     id = 78
 
-    def __init__(self, *, unknown_as_dict: bool = False) -> None:
+    def __init__(
+        self, *, unknown_as_dict: bool = False, max_nesting: int = NESTING_LIMIT
+    ) -> None:
+        self._max_nesting = max_nesting
+        # A message is not nested deeper than it is long.
+        self._verify_from = min(VERIFY_FROM, max_nesting + 1)
         self._marks = _MARKS_OR_DICTS if unknown_as_dict else _MARKS
         # A packer in use is not in the list: neither another thread nor a converter
         # that serializes something itself can get hold of it. Taking from and adding
         # to the end of a list needs no lock. After an error it is not put back.
         self._packers: list[Packer] = []
+
+    def encode(
+        self, value: object, _looked_through: bool = False
+    ) -> bytes | SplitPayload:
+        """Return ``value`` as bytes, or with its large buffers standing apart.
+
+        Bytes, bytearrays, memoryviews and arrays of at least 64 KiB stand apart and
+        are not copied: what can be changed must not be until the message is sent.
+
+        Raises:
+            SerializeError: the value holds something that cannot travel.
+        """
+        if not _looked_through and type(value) not in ATOMS and holds_large(value):
+            return self._repacked(value, apart=True)
+        try:
+            packer = self._packers.pop()
+        except IndexError:
+            packer = new_packer()
+        try:
+            data: bytes = packer.pack(value)
+        except (SerializeError, SecurityError, MemoryError):
+            raise
+        except Exception as error:
+            if "memoryview" in str(error):
+                # It is not contiguous.
+                return self._repacked(value, apart=True)
+            raise self._encode_error(value, error) from error
+        size = len(data)
+        if size <= _KEEP_LIMIT:
+            self._packers.append(packer)
+        elif may_hold_large(data):
+            return self._repacked(value, apart=True)
+        # The packer writes a bytearray as bytes, without asking. To look for one in
+        # every value would double the time; most messages tell that there is none.
+        if (
+            _has_bytes_header(data) if size < SEARCH_FROM else has_bytes_header(data)
+        ) and may_hold_bytearray(value):
+            return self._repacked(value, apart=False)
+        return data
+
+    def encode_call(
+        self,
+        object_id: str,
+        method: str,
+        args: Sequence[object],
+        kwargs: Mapping[str, object] | None,
+    ) -> bytes | SplitPayload:
+        """Return a call as bytes, or with its large buffers standing apart.
+
+        Raises:
+            SerializeError: an argument holds something that cannot travel.
+        """
+        call = [object_id, method, [*args], kwargs]
+        for argument in args:
+            if type(argument) not in ATOMS and holds_large(argument):
+                return self._repacked(call, apart=True)
+        if kwargs and holds_large(kwargs):
+            return self._repacked(call, apart=True)
+        return self.encode(call, True)  # noqa: FBT003 - quicker than by name
 
     def dumps(self, value: object) -> bytes:
         """Return ``value`` as bytes.
@@ -187,21 +268,10 @@ class NativeSerializer(Serializer):
         Raises:
             SerializeError: the value holds something that cannot travel.
         """
-        try:
-            packer = self._packers.pop()
-        except IndexError:
-            packer = _new_packer()
-        try:
-            data: bytes = packer.pack(value)
-            if _has_bytes_header(data) and _may_hold_bytearray(value):
-                data = _new_packer(_replacing_default).pack(_replaced(value))
-        except (SerializeError, SecurityError, MemoryError):
-            raise
-        except Exception as error:
-            raise self._encode_error(value, error) from error
-        if len(data) <= _KEEP_LIMIT:
-            self._packers.append(packer)
-        return data
+        payload = self.encode(value)
+        if not isinstance(payload, SplitPayload):
+            return payload
+        return self._repacked(value, apart=False)
 
     def dumps_call(
         self,
@@ -217,8 +287,26 @@ class NativeSerializer(Serializer):
         """
         return self.dumps([object_id, method, [*args], kwargs])
 
-    def loads(self, data: Buffer) -> Any:
+    @overload
+    def _repacked(self, value: object, *, apart: Literal[False]) -> bytes: ...
+    @overload
+    def _repacked(
+        self, value: object, *, apart: Literal[True]
+    ) -> bytes | SplitPayload: ...
+    def _repacked(self, value: object, *, apart: bool) -> bytes | SplitPayload:
+        repacker = Repacker(apart=apart)
+        try:
+            head = repacker.pack(value)
+        except (SerializeError, SecurityError, MemoryError):
+            raise
+        except Exception as error:
+            raise self._encode_error(value, error) from error
+        return SplitPayload(head, repacker.buffers) if repacker.buffers else head
+
+    def loads(self, data: Payload) -> Any:
         """Return the value that ``data`` holds.
+
+        Bytes and bytearrays that stand apart become part of the value as they are.
 
         Raises:
             SerializeError: the bytes are malformed, or name a class that is not
@@ -226,17 +314,30 @@ class NativeSerializer(Serializer):
             SecurityError: they name a class that is never built.
         """
         try:
-            if len(data) >= VERIFY_FROM:
-                verify(data)
+            # Buffers that stand apart are large: a small message is not asked for
+            # them. If there are any the search refuses it.
+            if len(data) >= self._verify_from:
+                return self._loads_large(data)
             if _has_mark_header(data) is None:
                 return unpackb(data, strict_map_key=False, ext_hook=_read_scalar)
-            return _read_compounds(data, self._marks)
-        except (SerializeError, SecurityError, MemoryError):
+            return _CompoundReader(self._marks).read(data)
+        except (SerializeError, SecurityError):
             raise
         except Exception as error:
             raise self._decode_error(error) from error
 
-    def loads_call(self, data: Buffer) -> Call:
+    def _loads_large(self, data: Payload) -> Any:
+        if isinstance(data, SplitPayload):
+            head, buffers = data.head, data.buffers
+        else:
+            head, buffers = memoryview(data), ()
+        if len(head) >= self._verify_from:
+            verify(head, self._max_nesting)
+        if not buffers and _has_mark_header(head) is None:
+            return _unpack_scalars(head)
+        return _CompoundReader(self._marks, buffers).read(head)
+
+    def loads_call(self, data: Payload) -> Call:
         """Return the call that ``data`` holds, its shape checked.
 
         Raises:

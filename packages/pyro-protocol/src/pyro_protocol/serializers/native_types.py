@@ -27,6 +27,7 @@ code  type               data
 13    PurePath           ``p`` for a POSIX or ``w`` for a Windows path, upper case if it
                          is a Path; then its text, undecodable bytes as they were
 14    Ellipsis           ``e``
+15    a large buffer     uint32: which of the buffers that stand apart from the message
 ====  =================  ==========================================================
 
 A **compound** is an array that starts with a mark: an extension of code 1 with one
@@ -42,11 +43,16 @@ d     deque              its maximum length or nil, then the elements
 r     range              start, stop, step
 l     slice              start, stop, step
 q     Fraction           numerator, denominator
+a     array.array        type code, item size, a large buffer with the items in
+                         little-endian order
 o     timezone           offset as timedelta, name or nil
 z     datetime or time   the naive value, its timezone or ZoneInfo
 E     Enum member        class name, member name, value
 C     object             a dictionary with its class name as ``__class__``
 ====  =================  ==========================================================
+
+Large bytes and bytearrays stand apart: what they arrive as is told along with the
+buffers, and each buffer is used once.
 
 An ordinary dictionary is never taken for an object, even if it has a key
 ``__class__``. A dictionary may have any hashable key. URIs, references, exceptions
@@ -78,19 +84,24 @@ from msgpack import ExtType
 from ..errors import SerializeError
 from .classes import CLASS_KEY, class_from_dict, value_or_object
 from .forms import BASE_FORMS
+from .limits import check_hashes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .classes import Forms
+    from .codec import Buffer
 
 __all__ = [
+    "BUFFER",
+    "BUFFER_DATA",
     "COMPOUNDS",
     "FORMS",
     "FRACTION_BITS_LIMIT",
     "MARK",
     "MARK_OBJECT",
     "SCALARS",
+    "apart_array_form",
     "bytearray_form",
 ]
 
@@ -116,6 +127,7 @@ _MARK_FRACTION: Final = _mark(b"q")
 _MARK_TIMEZONE: Final = _mark(b"o")
 _MARK_AWARE: Final = _mark(b"z")
 _MARK_ENUM: Final = _mark(b"E")
+_MARK_ARRAY: Final = _mark(b"a")
 
 _BYTEARRAY: Final = 2
 _INTEGER: Final = 3
@@ -130,7 +142,10 @@ _ZONE: Final = 11
 _ARRAY: Final = 12
 _PATH: Final = 13
 _CONSTANT: Final = 14
+BUFFER: Final = 15
+"""The extension that stands for a buffer apart from the message."""
 
+BUFFER_DATA: Final = struct.Struct(">I")
 _COMPLEX_DATA: Final = struct.Struct(">dd")
 _TIMEDELTA_DATA: Final = struct.Struct(">iii")
 _DATE_DATA: Final = struct.Struct(">HBB")
@@ -219,6 +234,22 @@ def _array_form(value: array[Any]) -> ExtType:
     return ExtType(_ARRAY, code + bytes([value.itemsize]) + value.tobytes())
 
 
+def apart_array_form(
+    value: array[Any], put_apart: Callable[[Buffer], ExtType]
+) -> object:
+    """Return an array of numbers whose items stand apart from the message.
+
+    Args:
+        value: the array.
+        put_apart: takes the items, and returns what stands for them.
+    """
+    if sys.byteorder == "big":
+        value = value[:]
+        value.byteswap()
+    items = memoryview(value).cast("B").toreadonly()
+    return [_MARK_ARRAY, value.typecode, value.itemsize, put_apart(items)]
+
+
 def _path_form(value: PurePath) -> ExtType:
     flavour = "p" if isinstance(value, PurePosixPath) else "w"
     if isinstance(value, Path):
@@ -282,8 +313,19 @@ def _read_array(data: bytes) -> array[Any]:
     code, size, items = chr(data[0]), data[1], data[2:]
     if size == 0 and code in "uw":
         return array(_TEXT_CODE, items.decode("utf-8", "surrogatepass"))
+    return _array_of(code, size, items)
+
+
+def _read_apart_array(items: list[Any]) -> array[Any]:
+    code, size, data = items
+    if type(code) is not str or not isinstance(data, bytes | bytearray):
+        raise TypeError("a type code, an item size and the items are expected")
+    return _array_of(code, size, data)
+
+
+def _array_of(code: str, size: int, items: bytes | bytearray) -> array[Any]:
     if code not in _ARRAY_SIZES:
-        raise ValueError(f"unknown array type code {code!r}")
+        raise ValueError(f"unknown array type code {code[:8]!r}")
     if _ARRAY_SIZES[code] != size:
         # A C long is of another size on the other side.
         alike = next(codes for codes in _ARRAY_CODES if code in codes)
@@ -349,6 +391,16 @@ SCALARS: Final[dict[int, Callable[[bytes], object]]] = {
 """What reads the data of an extension, by its code."""
 
 
+def _read_set(items: list[Any]) -> set[Any]:
+    check_hashes(items)
+    return set(items)
+
+
+def _read_frozenset(items: list[Any]) -> frozenset[Any]:
+    check_hashes(items)
+    return frozenset(items)
+
+
 def _read_deque(items: list[Any]) -> deque[Any]:
     limit, *elements = items
     return deque(elements, limit)
@@ -405,8 +457,8 @@ def _same(value: Any) -> Any:
 
 COMPOUNDS: Final[dict[bytes, Callable[[list[Any]], object]]] = {
     _MARK_TUPLE.data: tuple,
-    _MARK_SET.data: set,
-    _MARK_FROZENSET.data: frozenset,
+    _MARK_SET.data: _read_set,
+    _MARK_FROZENSET.data: _read_frozenset,
     _MARK_DEQUE.data: _read_deque,
     _MARK_RANGE.data: _read_range,
     _MARK_SLICE.data: _read_slice,
@@ -414,6 +466,7 @@ COMPOUNDS: Final[dict[bytes, Callable[[list[Any]], object]]] = {
     _MARK_TIMEZONE.data: _read_timezone,
     _MARK_AWARE.data: _read_aware,
     _MARK_ENUM.data: _read_enum,
+    _MARK_ARRAY.data: _read_apart_array,
     MARK_OBJECT.data: _read_object,
 }
 """What makes a value of the rest of an array, by the letter of its mark."""
