@@ -65,13 +65,6 @@ def test_a_malformed_uri_is_refused_at_once(uri: str) -> None:
         Proxy(uri)
 
 
-def test_an_unknown_configured_serializer_is_refused_at_once() -> None:
-    config = Configuration(use_environment=False)
-    config.SERIALIZER = "yaml"
-    with pytest.raises(ValueError, match=r"'yaml'.*serpent"):
-        Proxy("PYRO:bench@localhost:1", config=config)
-
-
 def test_time_out_and_retries_come_from_the_configuration() -> None:
     config = Configuration(use_environment=False)
     config.COMMTIMEOUT = 2.5

@@ -10,6 +10,7 @@ from pyro_naming import MemoryStorage, NameServer, Registration, SqlStorage
 from pyro_protocol import URI
 from pyro_protocol.contract import members_of
 from pyro_protocol.errors import NamingError, PyroError
+from pyro_protocol.references import ProxyState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -109,6 +110,9 @@ def test_uris_of_every_kind_can_be_registered(names: NameServer, uri: str) -> No
         (("name", A, False, "text"), TypeError),
         (("name", A, False, 5), TypeError),
         (("name", A, False, [5]), TypeError),
+        # A proxy would be asked for its items, and a range may have no end.
+        (("name", A, False, ProxyState(A)), TypeError),
+        (("name", A, False, range(10**12)), TypeError),
     ],
 )
 def test_nothing_is_registered_with_wrong_arguments(

@@ -154,10 +154,9 @@ def test_an_error_of_the_name_server_is_one_line_and_status_1(nsc: Nsc) -> None:
         "Error: NamingError - unknown name: nothing\n",
     )
     status, output = nsc("register", "bad", "nonsense")
-    assert (status, output.splitlines()) == (
-        1,
-        ["Error: PyroError - invalid uri: 'nonsense'"],
-    )
+    (line,) = output.splitlines()
+    assert status == 1
+    assert line.startswith("Error: PyroError - invalid uri: 'nonsense'; it must be")
 
 
 @pytest.mark.parametrize(

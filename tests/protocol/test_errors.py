@@ -158,3 +158,60 @@ def test_the_hook_prints_both_sides_to_standard_error(
     sys.excepthook(ValueError, error, None)
 
     assert " | remote line" in capsys.readouterr().err
+
+
+class UnreadableError(Exception):
+    def __getattr__(self, name: str) -> object:
+        raise KeyError(name)
+
+    def __str__(self) -> str:
+        raise ZeroDivisionError
+
+
+def test_an_error_that_cannot_be_asked_for_attributes_is_no_obstacle() -> None:
+    error = UnreadableError()
+    show_remote_traceback(error)
+    hide_remote_traceback(error)
+    assert format_remote_traceback(error) == []
+
+    vars(error)["_pyroTraceback"] = ["remote line\n"]
+    assert " | remote line\n" in format_remote_traceback(error)
+
+
+@pytest.mark.parametrize("notes", [5, "text", None, []])
+def test_damaged_notes_are_left_alone(notes: object) -> None:
+    error = ValueError("bad")
+    vars(error)["__notes__"] = notes
+
+    hide_remote_traceback(error)
+
+    assert vars(error)["__notes__"] == notes
+
+
+def test_a_remote_error_has_a_text_even_if_its_base_fails_to_give_one() -> None:
+    class CombinedError(RemoteError, UnreadableError):
+        pass
+
+    assert str(CombinedError("no", remote_type="app.Odd")) == "app.Odd: no"
+
+
+def test_the_pyro_traceback_of_a_group_shows_the_remote_one_once() -> None:
+    error = ExceptionGroup("several", [ValueError("bad")])
+    vars(error)["_pyroTraceback"] = ["remote line\n"]
+    show_remote_traceback(error)
+
+    text = "".join(get_pyro_traceback(error))
+
+    assert text.count("remote line") == 1
+
+
+def test_the_pyro_traceback_shows_the_own_remote_one_beside_that_of_the_cause() -> None:
+    cause = remote_error("line of the cause\n")
+    show_remote_traceback(cause)
+    error = remote_error("own line\n")
+    error.__cause__ = cause
+
+    text = "".join(get_pyro_traceback(error))
+
+    assert text.count("line of the cause") == 1
+    assert text.count("own line") == 1

@@ -100,6 +100,11 @@ def test_a_uri_is_taken_apart(text: str, state: tuple[object, ...]) -> None:
         "PYRO:obj@[localhost]:80",
         "PYRO:obj@[127.0.0.1]:80",
         "PYRO:obj@[::1%]:80",
+        "PYRO:obj@[1:2]:80",
+        "PYRO:obj@[:::]:80",
+        "PYRO:obj@[1::2::3]:80",
+        "PYRO:obj@[12345::]:80",
+        "PYRO:obj@[::1.2.3]:80",
         "PYRO:obj@[:: 1]:80",
         "PYRO:obj@./u:",
         "PYRO:obj@./u:/tmp/a:1",
@@ -112,6 +117,8 @@ def test_a_uri_is_taken_apart(text: str, state: tuple[object, ...]) -> None:
         "PYROMETA:a,",
         "PYROMETA:a,,b",
         "PYROMETA:a, b",
+        # In another order, the @ would begin the location.
+        "PYROMETA:b,a@",
     ],
 )
 def test_what_is_not_a_uri_is_refused_with_its_text(text: str) -> None:
@@ -136,12 +143,58 @@ def test_a_uri_made_of_its_fields_survives_being_text(
     assert URI(str(uri)).state == uri.state
 
 
-@given(st.sets(NAMES.filter(lambda tag: "," not in tag), min_size=1, max_size=4))
-def test_tags_survive_being_text(tags: set[str]) -> None:
-    uri = URI.from_state("PYROMETA", frozenset(tags), None, None, None)
+TAGS = st.sets(NAMES.filter(lambda tag: "," not in tag), min_size=1, max_size=4)
+NOWHERE = st.just((None, None, None))
 
-    assert uri.object == frozenset(tags)
+
+@given(tags=TAGS, location=NOWHERE | LOCATIONS)
+def test_tags_survive_being_text(
+    tags: set[str], location: tuple[str | None, str | None, int | None]
+) -> None:
+    uri = URI.from_state("PYROMETA", frozenset(tags), *location)
+
+    assert uri.state == ("PYROMETA", frozenset(tags), *location)
     assert URI(str(uri)) == uri
+
+
+@given(name=NAMES)
+def test_a_name_survives_being_text_without_a_location(name: str) -> None:
+    uri = URI.from_state("PYRONAME", name, None, None, None)
+
+    assert uri.state == ("PYRONAME", name, None, None, None)
+    assert URI(str(uri)) == uri
+
+
+@given(
+    protocol=st.sampled_from(["PYRO", "PYRONAME", "PYROMETA"]),
+    tags=TAGS,
+    location=LOCATIONS,
+)
+def test_every_copy_of_a_uri_is_equal_and_has_the_same_hash(
+    protocol: str,
+    tags: set[str],
+    location: tuple[str | None, str | None, int | None],
+) -> None:
+    name = frozenset(tags) if protocol == "PYROMETA" else ",".join(sorted(tags))
+    uri = URI.from_state(protocol, name, *location)
+
+    for other in (
+        URI(uri),
+        URI(str(uri)),
+        URI(uri.asString()),
+        URI.from_state(*uri.state),
+        copy.copy(uri),
+        copy.deepcopy(uri),
+        pickle.loads(pickle.dumps(uri)),
+    ):
+        assert other == uri
+        assert hash(other) == hash(uri)
+        assert other.location == uri.location
+
+
+def test_uris_have_no_order() -> None:
+    with pytest.raises(TypeError):
+        sorted([URI("PYRO:a@h:1"), URI("PYRO:b@h:1")])  # type: ignore[type-var] # the point
 
 
 @given(st.text(max_size=40))

@@ -171,6 +171,8 @@ AFTER_FATAL: dict[str, bytes] = {
     "another connect": header(1),
     "a result": header(5),
     "unknown type": header(77),
+    # What belongs to a capability, which a client that offers none has not got.
+    **{f"capability, type {kind}": header(kind) for kind in range(7, 13)},
 }
 
 

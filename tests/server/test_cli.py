@@ -404,9 +404,9 @@ def test_a_setting_that_is_wrong_is_named(
     monkeypatch.chdir(folder)
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.setattr(sys, "modules", dict(sys.modules))
-    monkeypatch.setattr(config, "SERVERTYPE", "fork")
+    monkeypatch.setattr(config, "THREADPOOL_SIZE_MIN", config.THREADPOOL_SIZE + 1)
     assert main(["house:Thermostat", "--no-ns"]) == 1
-    assert "unknown server type 'fork'" in capsys.readouterr().err
+    assert "THREADPOOL_SIZE_MIN" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("option", ["--help", "--version"])

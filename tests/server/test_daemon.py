@@ -305,13 +305,6 @@ def test_nat_settings_that_do_not_go_together(tmp_path: Path) -> None:
     assert not (tmp_path / "s").exists()
 
 
-def test_an_unknown_server_type_is_refused() -> None:
-    config = Configuration(use_environment=False)
-    config.SERVERTYPE = "fork"
-    with pytest.raises(PyroError, match="'fork'; known: thread, multiplex"):
-        Daemon(config=config)
-
-
 @pytest.mark.parametrize(("least", "most"), [(0, 4), (5, 4)])
 def test_impossible_pool_sizes_are_refused(
     least: int, most: int, tmp_path: Path

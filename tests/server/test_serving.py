@@ -94,7 +94,7 @@ def test_with_the_name_server_names_go_there(
 def test_nothing_is_left_where_there_is_no_name_server(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def fail() -> Any:
+    def fail(**_settings: Any) -> Any:
         raise NamingError("there is none")
 
     monkeypatch.setattr("pyro_server.serving.locate_ns", fail)

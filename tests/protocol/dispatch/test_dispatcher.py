@@ -588,6 +588,9 @@ class TestBatches:
             (("add", (), 5), TypeError),
             (5, TypeError),
             (None, TypeError),
+            # Little to send, and a lot to go through.
+            (("add", range(2), {}), TypeError),
+            (range(3), TypeError),
         ],
     )
     def test_the_first_failure_ends_the_batch_and_keeps_the_results_before(

@@ -85,3 +85,31 @@ def test_frames_of_this_library_show_no_values() -> None:
     *_others, frame, _end = text.split("-" * 52)
     assert "in URI.__init__" in frame
     assert "local values" not in frame
+
+
+def test_causes_contexts_and_groups_are_in_the_text() -> None:
+    error = ExceptionGroup("several", [failed()])
+    error.__cause__ = KeyError("first")
+
+    text = "".join(remote_traceback(error, detailed=False))
+
+    assert "KeyError: 'first'" in text
+    assert "direct cause" in text
+    assert "in inner" in text
+
+
+def test_half_a_surrogate_pair_is_written_so_that_it_can_travel() -> None:
+    (line,) = remote_traceback(ValueError("\ud800 ü"), detailed=False)
+
+    assert line == "ValueError: \\ud800 ü\n"
+
+
+@pytest.mark.parametrize("detailed", [True, False])
+def test_an_exception_that_python_cannot_show_has_a_text_all_the_same(
+    detailed: bool,
+) -> None:
+    error = SyntaxError("bad", ("file", 1, "no column", "text"))  # type: ignore[arg-type] # the point
+
+    (line,) = remote_traceback(error, detailed=detailed)
+
+    assert line == "SyntaxError: <no traceback: TypeError>\n"

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pyro_protocol.serializers import classes, wire_classes
+from pyro_protocol.serializers import allowed, classes, wire_classes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,7 +17,12 @@ def registries_as_they_were() -> Iterator[None]:
     encode, decode = wire_classes._encode_reference, wire_classes._decode_reference
     converters = dict(classes.class_converters)
     dict_to_class = dict(classes._dict_to_class)
+    tables = (allowed._registered, allowed._annotated, allowed._names)
+    entries = [dict(table) for table in tables]
     yield
+    for table, before in zip(tables, entries, strict=True):
+        table.clear()  # type: ignore[attr-defined] # of three classes
+        table.update(before)  # type: ignore[attr-defined] # the same
     wire_classes.set_reference_hooks(encode=encode, decode=decode)
     classes.class_converters.clear()
     classes.class_converters.update(converters)

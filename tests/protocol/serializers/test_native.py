@@ -3,14 +3,16 @@ from __future__ import annotations
 import array
 import enum
 import math
+import struct
 import sys
 import threading
 from collections import Counter, OrderedDict, defaultdict, deque
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -21,10 +23,18 @@ from hypothesis import strategies as st
 from msgpack import ExtType, packb
 
 from pyro_protocol.errors import SecurityError, SerializeError
-from pyro_protocol.serializers import register_class_to_dict, register_dict_to_class
+from pyro_protocol.serializers import (
+    register_class,
+    register_class_to_dict,
+    register_dict_to_class,
+    unregister_class,
+)
 from pyro_protocol.serializers.msgpack import VERIFY_FROM
 from pyro_protocol.serializers.native import NativeSerializer
 from pyro_protocol.serializers.native_types import FRACTION_BITS_LIMIT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 NATIVE = NativeSerializer()
 TEXT_CODE: Any = "u" if sys.version_info < (3, 13) else "w"
@@ -32,6 +42,40 @@ TEXT_CODE: Any = "u" if sys.version_info < (3, 13) else "w"
 offsets = st.timedeltas(timedelta(hours=-23), timedelta(hours=23))
 zones = st.builds(timezone, offsets) | st.builds(timezone, offsets, st.text("XYZ"))
 zones |= st.sampled_from([UTC, ZoneInfo("Europe/Amsterdam"), ZoneInfo("UTC")])
+
+
+class Suit(enum.Enum):
+    HEARTS = "h"
+    SPADES = ("s", 1)
+
+
+class Marks(enum.IntFlag):
+    A = 1
+    B = 2
+    C = 4
+
+
+class Place(NamedTuple):
+    row: int
+    name: str
+
+
+@dataclass(frozen=True)
+class Card:
+    suit: Suit
+    value: float
+
+
+@pytest.fixture(autouse=True, scope="module")
+def known_classes() -> Iterator[None]:
+    known = (Suit, Marks, Place, Card)
+    for clazz in known:
+        register_class(clazz)
+    yield
+    for clazz in known:
+        unregister_class(clazz)
+
+
 text = st.text(st.characters(exclude_categories=["Cs"]))
 limited = st.integers(-(2**100), 2**100)
 hashable_atoms = (
@@ -54,6 +98,11 @@ hashable_atoms = (
     | st.builds(range, limited, limited, limited.filter(bool))
     | st.builds(PurePosixPath, text)
     | st.builds(PureWindowsPath, text)
+    | st.builds(Path, text)
+    | st.sampled_from(Suit)
+    | st.builds(Place, st.integers(), text)
+    | st.builds(Card, st.sampled_from(Suit), st.floats())
+    | st.integers(0, 7).map(Marks)
     | st.just(...)
 )
 hashables = st.recursive(
@@ -69,11 +118,14 @@ values: st.SearchStrategy[Any] = st.recursive(
     hashables
     | st.binary().map(bytearray)
     | arrays
-    | st.builds(slice, limited, st.none() | limited, st.none()),
+    | st.builds(slice, limited, st.none() | limited, st.none())
+    | st.decimals(allow_nan=True)
+    | st.sampled_from([Decimal("sNaN7"), Decimal("-NaN123"), Decimal("-0E-9")]),
     lambda inner: (
         st.lists(inner)
         | st.lists(inner).map(tuple)
         | st.builds(deque, st.lists(inner), st.none() | st.integers(0, 9))
+        | st.builds(slice, inner, inner, inner)
         | st.dictionaries(hashables, inner)
         | st.sets(hashables)
     ),
@@ -88,10 +140,13 @@ def arrives(value: object) -> Any:
 def shape(value: Any) -> object:
     """Return what tells a value and the types in it from any other."""
     kind = type(value)
-    if kind in {list, tuple}:
-        return kind, [shape(item) for item in value]
-    if kind is deque:
-        return kind, value.maxlen, [shape(item) for item in value]
+    if kind in {float, complex}:
+        return kind, struct.pack("dd", value.real, value.imag)
+    if kind is slice:
+        value = (value.start, value.stop, value.step)
+    if kind in {list, tuple, deque, slice}:
+        limit = getattr(value, "maxlen", None)
+        return kind, limit, [shape(item) for item in value]
     if kind in {set, frozenset}:
         return kind, sorted(repr(shape(item)) for item in value)
     if kind is dict:
@@ -105,6 +160,10 @@ def shape(value: Any) -> object:
 @given(value=values)
 def test_every_builtin_type_stays_what_it_is(value: object) -> None:
     assert shape(arrives(value)) == shape(value)
+    assert NATIVE.encode(value) == NATIVE.dumps(value)
+    error = arrives(ValueError(value, [value]))
+    assert type(error) is ValueError
+    assert shape(error.args) == shape((value, [value]))
     data = NATIVE.dumps_call("o", "m", (value, value), {"k": value})
     object_id, method, args, kwargs = NATIVE.loads_call(data)
     assert (object_id, method) == ("o", "m")
@@ -185,6 +244,12 @@ def test_a_memoryview_arrives_as_bytes() -> None:
 )
 def test_special_values_stay_what_they_are(value: object) -> None:
     assert shape(arrives([value])) == shape([value])
+
+
+def test_a_lone_surrogate_is_refused_with_what_surrounds_it() -> None:
+    for value in ("abc\ud800def", [{"k": "abc\ud800def"}], {"abc\ud800def": 1}):
+        with pytest.raises(SerializeError, match=r"'abc\\ud800def' .*; send bytes"):
+            NATIVE.dumps(value)
 
 
 def test_an_integer_may_be_longer_than_python_prints_it() -> None:

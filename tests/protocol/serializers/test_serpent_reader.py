@@ -223,7 +223,7 @@ def test_class_dictionaries_are_noticed() -> None:
 
 def test_the_nesting_has_a_limit() -> None:
     read("[" * NESTING_LIMIT + "]" * NESTING_LIMIT)
-    with pytest.raises(SerializeError, match="deeper than 199"):
+    with pytest.raises(SerializeError, match="deeper than 199 levels"):
         read("[" * (NESTING_LIMIT + 1) + "]" * (NESTING_LIMIT + 1))
 
 

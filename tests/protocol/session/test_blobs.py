@@ -169,3 +169,11 @@ def test_a_value_that_was_not_received_is_its_own_data() -> None:
     assert not blob.is_blob
     assert blob.serializer is None
     assert blob.deserialized() == [1]
+
+
+@pytest.mark.parametrize("data", [b"5", b"'text'", b"[1, 2, 3]", b"{'a': 1}", b"None"])
+def test_a_blob_that_holds_no_call_is_malformed(data: bytes) -> None:
+    blob = SerializedBlob("info", data, serializers["serpent"])
+
+    with pytest.raises(SerializeError, match="not a call"):
+        blob.deserialized()

@@ -58,18 +58,9 @@ def test_later_changes_of_the_configuration_are_not_noticed(
 def test_an_unknown_serializer_is_named_with_those_there_are(
     config: Configuration,
 ) -> None:
-    config.SERIALIZERS_ACCEPTED = ["serpent", "pickle"]
+    config.SERIALIZERS_ACCEPTED.append("yaml")
 
     with pytest.raises(
-        ValueError, match=r"unknown serializers: pickle; known: .*serpent"
+        ValueError, match=r"unknown serializers: yaml; known: .*serpent"
     ):
-        SessionSettings.from_config(config)
-
-
-@pytest.mark.parametrize("seconds", [0.0, -1.0])
-def test_a_handshake_must_have_some_time(seconds: float) -> None:
-    config = Configuration(use_environment=False)
-    config.HANDSHAKE_TIMEOUT = seconds
-
-    with pytest.raises(ValueError, match="HANDSHAKE_TIMEOUT must be more than 0"):
         SessionSettings.from_config(config)

@@ -160,8 +160,8 @@ class TestConnecting:
         async def main() -> None:
             async with connected(uri, config=new_config(SERIALIZER="json")) as channel:
                 assert channel.serializer.name == "json"
-            with pytest.raises(ValueError, match="'pickle'; known: auto, serpent"):
-                await AsyncChannel.connect(uri, serializer="pickle")
+            with pytest.raises(ValueError, match="'yaml'; known: auto, serpent"):
+                await AsyncChannel.connect(uri, serializer="yaml")
 
         run(main)
 

@@ -188,3 +188,30 @@ def test_what_is_sent_apart_arrives_wherever_it_is_cut(
     assert [*map(type, frame.payload.buffers)] == [*map(type, buffers)]
     assert bytes(frame.payload) == head + b"".join(buffers)
     assert len(frame.payload) == len(head) + sum(sizes)
+
+
+@pytest.mark.parametrize("held", [False, True], ids=["let go", "held"])
+@pytest.mark.parametrize("size", [1 << 20, (1 << 20) + 1, 5_000_003])
+def test_a_bytearray_that_grows_as_it_arrives_arrives_whole(
+    size: int, held: bool
+) -> None:
+    data = bytes(range(251)) * (size // 251 + 1)
+    data = data[:size]
+    message = encoded(SplitPayload(b"head", [bytearray(data), b"x" * 70_000]))
+    decoder = new_decoder()
+    position = len(message) - size - 70_000
+    decoder.receive_data(message[:position])
+    assert decoder.next_frame() is None
+    spaces = []
+    while position < len(message):
+        space = decoder.space
+        assert space
+        if held:
+            spaces.append(space)
+        count = min(len(space), 300_000)
+        space[:count] = message[position : position + count]
+        decoder.receive_written(count)
+        position += count
+    frame = decoder.next_frame()
+    assert frame is not None
+    assert parts_of(frame) == (b"head", [bytearray(data), b"x" * 70_000])

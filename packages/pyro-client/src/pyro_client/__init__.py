@@ -9,9 +9,11 @@ from pyro_protocol import (
     current_context,
     errors,
     locate_ns,
+    register_class,
     register_class_to_dict,
     register_dict_to_class,
     resolve,
+    unregister_class,
     unregister_class_to_dict,
     unregister_dict_to_class,
 )
@@ -34,9 +36,11 @@ __all__ = [
     "current_context",
     "errors",
     "locate_ns",
+    "register_class",
     "register_class_to_dict",
     "register_dict_to_class",
     "resolve",
+    "unregister_class",
     "unregister_class_to_dict",
     "unregister_dict_to_class",
 ]

@@ -23,7 +23,6 @@ from pyro_protocol.references import SerializedBlob
 from pyro_protocol.session import StreamReference
 from pyro_protocol.session.blobs import encode_blob
 from pyro_protocol.transport import BlockingChannel
-from pyro_protocol.transport.blocking_channel import choose_serializer
 from pyro_protocol.wire import (
     FLAG_BATCH,
     FLAG_KEEPSERIALIZED,
@@ -354,7 +353,7 @@ class Binding:
             object_id = self.object_id
         serializer = None
         if self.serializer_name is not None:
-            serializer = choose_serializer(self.serializer_name, native=channel.native)
+            serializer = channel.choose(self.serializer_name)
         if self.raw_response or (args and type(args[0]) is SerializedBlob):
             return self._special(
                 channel,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from pyro_protocol.config import Configuration, config
 from pyro_protocol.errors import PyroError
-from pyro_protocol.serializers import serializers
+from pyro_protocol.serializers.opt_in import PICKLED_IDS, opted_in
 from pyro_protocol.uri import URI
 
 from .batch import BatchProxy
@@ -60,7 +60,7 @@ class Proxy:
     Raises:
         TypeError: the URI is neither text nor a `URI`.
         PyroError: the URI is malformed.
-        ValueError: the configured serializer does not exist.
+        SerializeError: the library of the configured serializer is missing.
     """
 
     _pyro_binding: Binding
@@ -72,14 +72,12 @@ class Proxy:
         *,
         config: Configuration = config,
     ) -> None:
-        if config.SERIALIZER != "auto" and config.SERIALIZER not in serializers:
-            known = ", ".join(["auto", *serializers])
-            raise ValueError(
-                f"unknown serializer {config.SERIALIZER!r} configured; known: {known}"
-            )
+        if config.SERIALIZER in PICKLED_IDS:
+            opted_in(config.SERIALIZER)
         if connected_socket is not None:
             uri = f"PYRO:{uri}@<<connected-socket>>:0"
-        self._pyro_set_binding(Binding(URI(uri), config, connected_socket))
+        target = URI(uri, default_port=config.NS_PORT)
+        self._pyro_set_binding(Binding(target, config, connected_socket))
         if connected_socket is not None:
             self._pyro_binding.connect()
 
@@ -132,7 +130,8 @@ class Proxy:
 
     @_pyroUri.setter
     def _pyroUri(self, uri: URI) -> None:
-        self._pyro_binding.uri = URI(uri)
+        binding = self._pyro_binding
+        binding.uri = URI(uri, default_port=binding.config.NS_PORT)
 
     @property
     def _pyroConnection(self) -> BlockingChannel | None:
@@ -189,6 +188,8 @@ class Proxy:
 
     @_pyroSerializer.setter
     def _pyroSerializer(self, name: str | None) -> None:
+        if name in PICKLED_IDS:
+            opted_in(name)
         self._pyro_binding.serializer_name = name
 
     @property

@@ -8,7 +8,7 @@ import signal
 from signal import SIGINT, SIGTERM
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from pyro_protocol import NAMESERVER_NAME, URI, config
+from pyro_protocol import NAMESERVER_NAME, URI, Configuration, config
 
 from .asyncio_daemon import AsyncNameServerDaemon, Host
 from .daemon import NameServerDaemon
@@ -56,6 +56,8 @@ def start_ns(
     nathost: str | None = None,
     natport: int | None = None,
     storage: Storage | str | None = None,
+    *,
+    config: Configuration = config,
 ) -> StartedNameServer:
     """Start a name server, which serves in a background thread from now on.
 
@@ -78,7 +80,9 @@ def start_ns(
             nathost,
             natport,
             storage,
-        )
+            config=config,
+        ),
+        config=config,
     )
     return StartedNameServer(daemon.uriFor(NAMESERVER_NAME), daemon, daemon.broadcast)
 
@@ -94,6 +98,8 @@ def start_ns_loop(
     natport: int | None = None,
     storage: Storage | str | None = None,
     loopCondition: Callable[[], bool] | None = None,
+    *,
+    config: Configuration = config,
 ) -> None:
     """Run a name server until Ctrl-C, or until a condition no longer holds.
 
@@ -115,15 +121,18 @@ def start_ns_loop(
         nathost,
         natport,
         storage,
+        config=config,
     )
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(serve(daemon, loopCondition))
+        asyncio.run(serve(daemon, loopCondition, config=config))
 
 
 async def serve(
     daemon: AsyncNameServerDaemon,
     loop_condition: Callable[[], bool] | None = None,
     stop: asyncio.Event | None = None,
+    *,
+    config: Configuration = config,
 ) -> None:
     """Run a name server that is not started yet, and print where it runs.
 
@@ -132,6 +141,7 @@ async def serve(
         loop_condition: asked every ``config.POLLTIMEOUT`` seconds; ends the server
             when it no longer holds.
         stop: ends the server when it is set.
+        config: the settings.
 
     Raises:
         CommunicationError: an address cannot be listened on.

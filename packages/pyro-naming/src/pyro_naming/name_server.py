@@ -210,11 +210,16 @@ def _tags(metadata: Iterable[str] | None) -> frozenset[str]:
         return frozenset()
     if isinstance(metadata, str):
         raise TypeError("metadata must be a collection of texts, not one text")
-    tags = frozenset(metadata)
-    for tag in tags:
+    if hasattr(type(metadata), "_pyro_state_"):
+        # A proxy would be asked for its items, wherever it leads.
+        raise TypeError("metadata must be a collection of texts, not a reference")
+    tags = set()
+    # Looked at one by one, because a range of a few bytes may have no end.
+    for tag in metadata:
         if not isinstance(tag, str):
             raise TypeError(f"a metadata tag must be text, not {type(tag).__name__}")
-    return tags
+        tags.add(tag)
+    return frozenset(tags)
 
 
 def _checked_name(name: str) -> str:

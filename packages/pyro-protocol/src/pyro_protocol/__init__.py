@@ -18,9 +18,11 @@ from .naming import (
 )
 from .references import ProxyState, SerializedBlob
 from .serializers import (
+    register_class,
     register_class_to_dict,
     register_dict_to_class,
     serializers,
+    unregister_class,
     unregister_class_to_dict,
     unregister_dict_to_class,
 )
@@ -44,11 +46,13 @@ __all__ = [
     "expose",
     "locate_ns",
     "oneway",
+    "register_class",
     "register_class_to_dict",
     "register_dict_to_class",
     "resolve",
     "serializers",
     "type_meta",
+    "unregister_class",
     "unregister_class_to_dict",
     "unregister_dict_to_class",
 ]

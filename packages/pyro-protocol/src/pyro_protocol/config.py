@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import platform
 import warnings
@@ -45,6 +44,7 @@ _DEFAULTS: Final[dict[str, Any]] = {
     "MAX_CONNECTIONS": 0,
     "MAX_INFLATE_RATIO": 200,
     "MAX_MESSAGE_SIZE": 1024 * 1024 * 1024,
+    "MAX_NESTING": 1024,
     "MAX_ONEWAY_QUEUE": 1000,
     "MAX_RETRIES": 0,
     "MAX_STREAMS": 1000,
@@ -76,6 +76,7 @@ _DEFAULTS: Final[dict[str, Any]] = {
     "THREADPOOL_QUEUE_SIZE": 1000,
     "THREADPOOL_SIZE": 80,
     "THREADPOOL_SIZE_MIN": 4,
+    "UNKNOWN_CLASSES": "refuse",
 }
 
 
@@ -124,6 +125,7 @@ class Configuration:
     MAX_CONNECTIONS: int
     MAX_INFLATE_RATIO: int
     MAX_MESSAGE_SIZE: int
+    MAX_NESTING: int
     MAX_ONEWAY_QUEUE: int
     MAX_RETRIES: int
     MAX_STREAMS: int
@@ -155,6 +157,8 @@ class Configuration:
     THREADPOOL_QUEUE_SIZE: int
     THREADPOOL_SIZE: int
     THREADPOOL_SIZE_MIN: int
+    _faults: dict[str, str]
+    UNKNOWN_CLASSES: str
 
     def __init__(
         self,
@@ -221,20 +225,23 @@ class Configuration:
             object.__delattr__(result, item)
         return result
 
-    def __setattr__(self, item: str, value: Any) -> None:
-        if item not in _DEFAULTS:
+    # To a type checker these would be a promise that every name is an item.
+    if not TYPE_CHECKING:
+
+        def __setattr__(self, item: str, value: Any) -> None:
+            if item not in _DEFAULTS:
+                raise AttributeError(_no_such(item), name=item, obj=self)
+            object.__setattr__(self, item, check(item, value, _DEFAULTS[item]))
+            self._faults.pop(item, None)
+
+        # Python comes here only for what has no value: reading costs nothing.
+        def __getattr__(self, item: str) -> Any:
+            if item in _DEFAULTS and item in self._faults:
+                raise ValueError(self._faults[item])
             raise AttributeError(_no_such(item), name=item, obj=self)
-        object.__setattr__(self, item, check(item, value, _DEFAULTS[item]))
-        self._faults.pop(item, None)
 
     def __delattr__(self, item: str) -> None:
         raise AttributeError(f"configuration item {item} cannot be deleted")
-
-    # Python comes here only for what has no value, so that reading costs nothing.
-    def __getattr__(self, item: str) -> Any:
-        if item in _DEFAULTS and item in self._faults:
-            raise ValueError(self._faults[item])
-        raise AttributeError(_no_such(item), name=item, obj=self)
 
     def copy(self) -> Configuration:
         """Return an independent configuration with the same values."""
@@ -258,12 +265,12 @@ class Configuration:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Configuration):
             return NotImplemented
-        return self._known() == other._known() and self._faults == other._faults
+        return self.usable() == other.usable() and self._faults == other._faults
 
     def __repr__(self) -> str:
         changed = [
             f"{item}={'***' if is_secret(item) else repr(value)}"
-            for item, value in self._known().items()
+            for item, value in self.usable().items()
             if value != _DEFAULTS[item]
         ]
         return f"Configuration({', '.join(changed)})"
@@ -277,9 +284,10 @@ class Configuration:
         """
         for fault in self._faults.values():
             raise ValueError(fault)
-        return self._known()
+        return self.usable()
 
-    def _known(self) -> dict[str, Any]:
+    def usable(self) -> dict[str, Any]:
+        """Return item names and values, without the items that `faults` tells of."""
         values = (
             (item, getattr(self, item))
             for item in sorted(_DEFAULTS)
@@ -296,16 +304,12 @@ class Configuration:
         return dict(self._faults)
 
     @staticmethod
-    def default(item: str) -> Any:
-        """Return the built-in default of an item.
-
-        Raises:
-            AttributeError: there is no such item.
-        """
-        if item not in _DEFAULTS:
-            raise AttributeError(_no_such(item))
-        value = _DEFAULTS[item]
-        return list(value) if isinstance(value, list) else value
+    def defaults() -> dict[str, Any]:
+        """Return item names and built-in defaults."""
+        return {
+            item: list(value) if isinstance(value, list) else value
+            for item, value in sorted(_DEFAULTS.items())
+        }
 
     def dump(self) -> str:
         """Return a readable text of versions and all items; passwords are hidden."""
@@ -320,7 +324,7 @@ class Configuration:
             f"Protocol version: {PROTOCOL_VERSION}",
             "Currently active configuration settings:",
         ]
-        known = self._known()
+        known = self.usable()
         for item in sorted(_DEFAULTS):
             value = known.get(item, self._faults.get(item))
             lines.append(f"{item} = {'***' if value and is_secret(item) else value}")
@@ -337,9 +341,11 @@ def _no_such(item: str) -> str:
 
 def _resembling(item: str) -> str:
     """Return a question after the item that was meant, if one looks like it."""
+    import difflib  # noqa: PLC0415 - takes a while, and most programs do without
+
     close = difflib.get_close_matches(item.upper(), _DEFAULTS, n=1)
     return f"; did you mean {close[0]}?" if close else ""
 
 
-config: Configuration = Configuration._of_the_program()
+config: Configuration = Configuration._of_the_program()  # noqa: SLF001 - of this module
 """The settings used wherever no other configuration is given."""

@@ -123,10 +123,18 @@ class SecurityError(PyroError):
 class RemoteError(PyroError):
     """A remote exception of a class that this program does not know.
 
+    If it is derived from a class that is known here, what arrives is an instance of
+    that one, too: ``except ValueError`` catches it. Its attributes can then be read
+    from the exception itself as well.
+
     Attributes:
         remote_type: the full name of the class on the remote side.
+        remote_bases: the full names of the classes it is derived from, nearest
+            first; empty if the peer does not tell, as Pyro5 does not.
         attributes: the attributes the remote exception had.
     """
+
+    remote_bases: tuple[str, ...] = ()
 
     def __init__(
         self,
@@ -139,7 +147,10 @@ class RemoteError(PyroError):
         self.attributes: dict[str, Any] = attributes or {}
 
     def __str__(self) -> str:
-        text = super().__str__()
+        try:
+            text = super().__str__()
+        except Exception:  # noqa: BLE001 - a known base may miss attributes it expects
+            text = Exception.__str__(self)
         return f"{self.remote_type}: {text}" if self.remote_type else text
 
 
@@ -154,7 +165,8 @@ def format_remote_traceback(error: BaseException) -> list[str]:
 
     The list is empty for an error that did not come from a remote object.
     """
-    lines = getattr(error, "_pyroTraceback", None)
+    # An exception that is a proxy for something else may fail to give an attribute.
+    lines = vars(error).get("_pyroTraceback")
     if not isinstance(lines, list | tuple):
         return []
     result = [f"{_REMOTE_HEADING}\n"]
@@ -173,13 +185,22 @@ def show_remote_traceback(error: BaseException) -> None:
 
 def hide_remote_traceback(error: BaseException) -> None:
     """Take back what `show_remote_traceback` did, before ``error`` travels on."""
-    notes = getattr(error, "__notes__", None)
+    notes = _notes(error)
     if notes:
-        kept = [one for one in notes if not str(one).startswith(_REMOTE_HEADING)]
+        kept = [one for one in notes if not _is_remote(one)]
         if kept:
-            error.__notes__ = kept
+            error.__notes__ = kept  # type: ignore[assignment] # as they were
         else:
             del error.__notes__
+
+
+def _notes(error: BaseException) -> list[object]:
+    notes = vars(error).get("__notes__")
+    return list(notes) if isinstance(notes, list | tuple) else []
+
+
+def _is_remote(note: object) -> bool:
+    return isinstance(note, str) and note.startswith(_REMOTE_HEADING)
 
 
 def get_pyro_traceback(
@@ -205,7 +226,7 @@ def get_pyro_traceback(
     local = traceback.format_exception(
         type(error), error, ex_tb if ex_tb is not None else error.__traceback__
     )
-    if any(chunk.startswith(_REMOTE_HEADING) for chunk in local):
+    if any(map(_is_remote, _notes(error))):
         return local
     return [*local, *format_remote_traceback(error)]
 

@@ -29,7 +29,7 @@ def configure_logging(config: Configuration) -> None:
     if level is None:
         warnings.warn(
             f"PYRO_LOGLEVEL={config.LOGLEVEL} is not a level of the logging module; "
-            "ignored",
+            "ignored; use DEBUG, INFO, WARNING, ERROR or CRITICAL",
             RuntimeWarning,
             stacklevel=2,
         )

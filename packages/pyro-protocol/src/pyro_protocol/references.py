@@ -9,21 +9,32 @@ from __future__ import annotations
 import logging
 import weakref
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import entry_points
 from typing import Any, Final, Protocol, runtime_checkable
 
-from .errors import PyroError
+from .errors import PyroError, SerializeError
 from .serializers import Serializer, classes
+from .serializers.connection_states import (
+    CallbackState,
+    ConnectionReferences,
+    StreamState,
+    connection_references,
+)
+from .serializers.opt_in import PICKLED_IDS
 from .uri import URI
 
 __all__ = [
     "PROXY_FACTORY_GROUP",
+    "CallbackState",
+    "ConnectionReferences",
     "ProxyFactory",
     "ProxyState",
     "ReferenceProvider",
     "SerializedBlob",
+    "StreamState",
     "add_reference_provider",
+    "connection_references",
     "make_proxy",
     "reference_of",
     "set_proxy_factory",
@@ -31,8 +42,13 @@ __all__ = [
 
 _logger = logging.getLogger("pyro.references")
 
+_CALL_PARTS: Final = 4
+
 PROXY_FACTORY_GROUP: Final = "pyro_protocol.proxy_factory"
 """The entry-point group in which a client package announces its proxies."""
+
+# Reading answers in these is unsafe: this program may choose it, not its peer.
+_NOT_FOR_PEERS: Final = frozenset({"marshal", *PICKLED_IDS})
 
 StateTuple = tuple[Any, ...]
 
@@ -127,14 +143,17 @@ class SerializedBlob:
         """Return the value; of a received blob, the arguments it was sent with.
 
         Raises:
-            SerializeError: the payload cannot be decoded.
-            LookupError: the payload is not a call.
+            SerializeError: the payload cannot be decoded, or is not a call.
         """
         if self._serializer is None:
             return self.data
         call = self._serializer.loads(self.data)
         # The only two forms of a call (spec: wire, section 11).
-        return call["params"] if isinstance(call, dict) else call[2]
+        if isinstance(call, dict) and "params" in call:
+            return call["params"]
+        if isinstance(call, list | tuple) and len(call) == _CALL_PARTS:
+            return call[2]
+        raise SerializeError("malformed serialized blob; its payload is not a call")
 
 
 @runtime_checkable
@@ -210,7 +229,10 @@ def _encode_reference(obj: object) -> StateTuple | None:
 
 def _decode_reference(state: StateTuple) -> object:
     URI(state[0])
-    return make_proxy(ProxyState.from_state(state))
+    received = ProxyState.from_state(state)
+    if received.serializer in _NOT_FOR_PEERS:
+        received = replace(received, serializer=None)
+    return make_proxy(received)
 
 
 classes.set_reference_hooks(encode=_encode_reference, decode=_decode_reference)

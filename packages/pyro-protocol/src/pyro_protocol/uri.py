@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from ipaddress import IPv6Address
 from typing import TYPE_CHECKING, Final, Literal, cast
 
 from .config import config
@@ -67,13 +68,19 @@ class URI:
             raise TypeError(f"a uri must be text or a URI, not {type(uri).__name__}")
         shape = _SHAPE.fullmatch(uri)
         if shape is None:
-            raise PyroError(f"invalid uri: {uri!r}")
+            raise PyroError(
+                f"invalid uri: {uri!r}; it must be PYRO:id@host:port, PYRONAME:name or "
+                "PYROMETA:tag,tag, the latter two also with @host:port, and no blanks"
+            )
         protocol = cast("Protocol", shape["protocol"].upper())
         name: str | frozenset[str] = shape["object"]
         if protocol == "PYROMETA":
             tags = shape["object"].split(",")
             if not all(tags):
                 raise PyroError(f"invalid uri, empty metadata tag: {uri!r}")
+            if any("@" in tag for tag in tags):
+                # In another order it would begin the location.
+                raise PyroError(f"invalid uri, metadata tag with an @: {uri!r}")
             name = frozenset(tags)
         location = shape["location"]
         if location is None:
@@ -191,12 +198,17 @@ def _parse_location(
     if location.startswith(_UNIX_PREFIX):
         path = location[len(_UNIX_PREFIX) :]
         if not path or ":" in path:
-            raise PyroError(f"invalid uri, bad Unix socket path: {uri!r}")
+            raise PyroError(
+                f"invalid uri, bad Unix socket path: {uri!r}; it must not be empty, "
+                "nor have a colon"
+            )
         return path, None, None
     if location.startswith("["):
         ipv6 = _IPV6.fullmatch(location)
-        if ipv6 is None:
-            raise PyroError(f"invalid uri, bad IPv6 location: {uri!r}")
+        if ipv6 is None or not _is_ipv6(ipv6["host"]):
+            raise PyroError(
+                f"invalid uri, bad IPv6 location: {uri!r}; it must be like [::1]:4444"
+            )
         host, port_text = ipv6["host"], ipv6["port"]
     else:
         host, colon, tail = location.partition(":")
@@ -215,6 +227,14 @@ def _parse_location(
     if not 0 <= port <= _HIGHEST_PORT:
         raise PyroError(f"invalid port in uri, port={port_text}")
     return None, host, port
+
+
+def _is_ipv6(host: str) -> bool:
+    try:
+        IPv6Address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _location_text(

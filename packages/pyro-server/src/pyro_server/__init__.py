@@ -13,8 +13,10 @@ from pyro_protocol import (
     expose,
     locate_ns,
     oneway,
+    register_class,
     register_class_to_dict,
     register_dict_to_class,
+    unregister_class,
     unregister_class_to_dict,
     unregister_dict_to_class,
 )
@@ -38,9 +40,11 @@ __all__ = [
     "expose",
     "locate_ns",
     "oneway",
+    "register_class",
     "register_class_to_dict",
     "register_dict_to_class",
     "serve",
+    "unregister_class",
     "unregister_class_to_dict",
     "unregister_dict_to_class",
 ]

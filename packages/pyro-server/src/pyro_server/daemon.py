@@ -156,12 +156,7 @@ class Daemon:
         self, service: Service, host: str | None, port: int, unixsocket: str | None
     ) -> SelectorHost:
         settings = self._config
-        host_class = _HOSTS.get(settings.SERVERTYPE)
-        if host_class is None:
-            raise PyroError(
-                f"unknown server type {settings.SERVERTYPE!r}; "
-                f"known: {', '.join(_HOSTS)}"
-            )
+        host_class = _HOSTS[settings.SERVERTYPE]
         tls = server_tls_context(settings)
         sock = listening_socket(host, port, settings, unixsocket)
         self._unixsocket = unixsocket

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
+from pyro_protocol.config import Configuration, config
 from pyro_protocol.naming import locate_ns
 
 from .daemon import Daemon
@@ -22,6 +23,8 @@ def serve(
     daemon: Daemon | None = None,
     use_ns: bool = True,
     verbose: bool = True,
+    *,
+    config: Configuration = config,
 ) -> None:
     """Serve objects until the program is interrupted.
 
@@ -33,13 +36,15 @@ def serve(
         use_ns: whether the names are registered in the name server; otherwise
             they become the object ids.
         verbose: whether to print what is served.
+        config: the settings of the daemon that is made, and of the search for the
+            name server.
 
     Raises:
         NamingError: the name server was not found.
         DaemonError: an object or id is registered already.
     """
-    with daemon or Daemon(host, port) as server:
-        with locate_ns() if use_ns else nullcontext() as name_server:
+    with daemon or Daemon(host, port, config=config) as server:
+        with locate_ns(config=config) if use_ns else nullcontext() as name_server:
             for target, name in objects.items():
                 uri = server.register(target, None if use_ns else name)
                 if name_server is not None and name:

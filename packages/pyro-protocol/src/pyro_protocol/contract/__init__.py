@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .annotations import allow_annotated_classes
 from .exposure import behavior, callback, expose, is_private_name, oneway
 from .members import Attribute, InstanceMode, Members, Method, members_of, reset_members
 
@@ -10,6 +11,7 @@ __all__ = [
     "InstanceMode",
     "Members",
     "Method",
+    "allow_annotated_classes",
     "behavior",
     "callback",
     "expose",

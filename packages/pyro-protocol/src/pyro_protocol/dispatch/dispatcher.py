@@ -45,6 +45,7 @@ _PLAIN: Final = frozenset(
 )
 _NO_ARGUMENTS: Final[Mapping[str, Any]] = {}
 _BATCH_CALL_SIZE: Final = 3
+_SEQUENCES: Final = frozenset({list, tuple})
 
 CoroutineRunner = Callable[[Coroutine[Any, Any, Any]], Any]
 ErrorHandler = Callable[
@@ -270,11 +271,7 @@ class Dispatcher:
         for one in calls:
             name = "<batch>"
             try:
-                if len(one) != _BATCH_CALL_SIZE:
-                    raise PyroError(  # noqa: TRY301 - answered below, as all errors
-                        "a call in a batch has name, arguments, keywords"
-                    )
-                name, args, kwargs = one
+                name, args, kwargs = _call_of_batch(one)
                 method = members.methods.get(name)
                 if method is None:
                     raise _not_exposed(  # noqa: TRY301 - answered below, as all errors
@@ -308,6 +305,29 @@ class Dispatcher:
                 "streams are not possible in a batch"
             )
         return result
+
+
+def _call_of_batch(call: Any) -> tuple[Any, Sequence[Any], dict[str, Any] | None]:
+    """Return name, arguments and keywords of a call in a batch.
+
+    They are looked at before they are gone through: a proxy would be asked over the
+    network, and a range of a few bytes has no end.
+
+    Raises:
+        PyroError: the call has another number of parts.
+        TypeError: it has parts of other types.
+    """
+    if type(call) not in _SEQUENCES:
+        raise TypeError(f"a call in a batch is a sequence, not {type(call).__name__}")
+    if len(call) != _BATCH_CALL_SIZE:
+        raise PyroError("a call in a batch has name, arguments, keywords")
+    name, args, kwargs = call
+    if type(args) not in _SEQUENCES or not isinstance(kwargs, dict | None):
+        raise TypeError(
+            "a call in a batch has a sequence of arguments and a mapping of keywords,"
+            f" not {type(args).__name__} and {type(kwargs).__name__}"
+        )
+    return name, args, kwargs
 
 
 def _not_exposed(

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
-from ..contract import Members, members_of
+from ..contract import Members, allow_annotated_classes, members_of
 from ..contract import reset_members as forget_members
 from ..errors import DaemonError
 
@@ -62,6 +62,7 @@ class Registration:
         self._weak = weak
         self.target: Any = weakref.ref(target) if weak else target
         self.members: Members = members_of(self.clazz)
+        allow_annotated_classes(self.clazz)
         self._single: Any = None
         self._lock = lock
         self.plain: Any = None if weak or self._is_class else target
@@ -262,6 +263,7 @@ class ObjectRegistry:
             else type(target)
         )
         forget_members(clazz)
+        allow_annotated_classes(clazz, again=True)
         for one in self:
             if one.clazz is clazz:
                 one.members = members_of(clazz)

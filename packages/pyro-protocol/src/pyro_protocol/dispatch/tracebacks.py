@@ -21,6 +21,9 @@ _LONGEST_VALUE: Final = 1000
 def remote_traceback(error: BaseException, *, detailed: bool) -> list[str]:
     """Return the lines of an exception's traceback, from the called method on.
 
+    Causes, contexts and members of groups are in it as in any traceback. The text is
+    such as every serializer can write.
+
     Args:
         error: the exception.
         detailed: whether the values of local variables are included.
@@ -29,9 +32,19 @@ def remote_traceback(error: BaseException, *, detailed: bool) -> list[str]:
     # What dispatched the call is of no interest to the caller.
     while trace is not None and trace.tb_next is not None and _is_own(trace.tb_frame):
         trace = trace.tb_next
-    if detailed:
-        return _detailed(error, trace)
-    return traceback.format_exception(type(error), error, trace)
+    try:
+        lines = (
+            _detailed(error, trace)
+            if detailed
+            else traceback.format_exception(type(error), error, trace)
+        )
+    except Exception as failure:  # noqa: BLE001 - a SyntaxError can hold anything
+        name = type(error).__qualname__
+        return [f"{name}: <no traceback: {type(failure).__name__}>\n"]
+    return [
+        line if line.isascii() else line.encode("utf-8", "backslashreplace").decode()
+        for line in lines
+    ]
 
 
 def _is_own(frame: FrameType) -> bool:

@@ -43,7 +43,7 @@ def serializer_for(config: Configuration) -> str:
     It is the configured one, unless there are name servers that do not take it.
     """
     chosen = config.SERIALIZER
-    return "auto" if chosen in ("native", "marshal") else chosen
+    return chosen if chosen in ("serpent", "json", "msgpack") else "auto"
 
 
 class NameServerClient:

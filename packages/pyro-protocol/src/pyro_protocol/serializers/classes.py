@@ -7,18 +7,21 @@ same thing made of simpler parts; the first rule that fits decides:
 2. the serializer's own form for exactly this type;
 3. URIs, exceptions and exception wrappers, under the names Pyro5 gives them;
 4. a reference, if the object is registered as a Pyro object or is a proxy;
-5. the serializer's form for the nearest base class, such as ``dict``;
-6. what the object's own ``__getstate__`` returns;
-7. its slots and instance variables, and its class name as ``__class__``.
+5. in the native format, the fields of a dataclass or a NamedTuple, or an array;
+6. the serializer's form for the nearest base class, such as ``dict``;
+7. what the object's own ``__getstate__`` returns;
+8. its slots and instance variables, and its class name as ``__class__``.
 
 In received data a dictionary with the key ``__class__`` goes through
-`class_from_dict`. Only what registered converters make, exceptions, URIs and
-references come out of it: no code of a class that is not registered ever runs.
+`class_from_dict`. Only what registered converters make, dataclasses that are allowed,
+exceptions, URIs and references come out of it: no code of a class that is not
+registered or allowed ever runs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import is_dataclass
 from enum import Enum
 from functools import partial
 from types import (
@@ -30,9 +33,12 @@ from types import (
 )
 from typing import Any, Final
 
+from ..config import config
 from ..errors import SecurityError, SerializeError
-from .codec import type_name
+from .allowed import allowed_class, is_named_tuple
+from .codec import type_name, unknown_as_dict
 from .exceptions import exception_from_dict, is_exception_dict
+from .records import build_dataclass, build_member, build_named_tuple
 from .wire_classes import (
     CLASS_KEY,
     SERPENT_CLASSES,
@@ -52,6 +58,7 @@ __all__ = [
     "ReferenceState",
     "class_converters",
     "class_from_dict",
+    "record_from_fields",
     "recreate",
     "register_class_to_dict",
     "register_dict_to_class",
@@ -173,13 +180,20 @@ def _find_converter(clazz: type, *, serpent: bool) -> ClassToDict | None:
     return None
 
 
-def simplify(obj: Any, serializer: str, forms: Forms) -> object:
+def simplify(
+    obj: Any,
+    serializer: str,
+    forms: Forms,
+    own: Callable[[Any], object | None] | None = None,
+) -> object:
     """Return ``obj`` made of simpler parts, one step closer to what can be written.
 
     Args:
         obj: an object that the format of the serializer does not have.
         serializer: the name of the serializer.
         forms: what the serializer does with the types it knows how to write.
+        own: returns the form of an object whose class has one in this format, and
+            None for any other.
 
     Raises:
         SerializeError: nothing is known about such an object.
@@ -195,6 +209,9 @@ def simplify(obj: Any, serializer: str, forms: Forms) -> object:
     known = wire_form(obj, serializer)
     if known is not None:
         return known
+    special = None if own is None else own(obj)
+    if special is not None:
+        return special
     # A member of an enumeration of numbers is more than a number.
     bases = (Enum, *clazz.__mro__) if isinstance(obj, Enum) else clazz.__mro__
     for base in bases:
@@ -327,18 +344,70 @@ def class_from_dict(
         return converter(name, data)
     if is_exception_dict(name, data):
         return exception_from_dict(name, data, inner)
+    clazz = allowed_class(name)
+    if clazz is not None and is_dataclass(clazz):
+        values = {key: inner(value) for key, value in data.items() if key != CLASS_KEY}
+        return build_dataclass(clazz, values)
+    builder = WIRE_CLASSES.get(name) or (serpent and SERPENT_CLASSES.get(name))
+    if builder:
+        return builder(data, inner)
+    return _unknown(name, data, inner)
+
+
+def record_from_fields(name: object, values: object) -> Any:
+    """Return the dataclass object that a class name and fields stand for.
+
+    Raises:
+        SerializeError: the class is not allowed here, or refuses the fields.
+        SecurityError: it is not allowed, and its name holds two underscores in a row.
+    """
+    if type(name) is not str or type(values) is not dict:
+        raise SerializeError("malformed record; it is a class name and its fields")
+    return class_from_dict({**values, CLASS_KEY: name}, _same)
+
+
+def value_or_object(name: object, data: dict[str, Any], value: Any, kind: type) -> Any:
+    """Return what stands for a member or a NamedTuple, or else its plain value.
+
+    Args:
+        name: the name of its class.
+        data: what a converter for the class gets.
+        value: the plain value.
+        kind: the kind of class that may be built: ``Enum`` or ``tuple``.
+
+    Raises:
+        SerializeError: the class is allowed, but refuses the data.
+    """
+    if not isinstance(name, str):
+        return value
+    converter = _dict_to_class.get(name)
+    if converter is not None:
+        return converter(name, data)
+    clazz = allowed_class(name)
+    if clazz is None or not issubclass(clazz, kind):
+        return value
+    if issubclass(clazz, Enum):
+        return build_member(clazz, data["name"], data["value"])
+    return build_named_tuple(clazz, data) if is_named_tuple(clazz) else value
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _unknown(name: str, data: dict[Any, Any], inner: Inner) -> dict[Any, Any]:
+    """Return the dictionary of a class that is not known here, or refuse it."""
+    if config.UNKNOWN_CLASSES == "dict" or unknown_as_dict.get():
+        return {
+            key: value if key == CLASS_KEY else inner(value)
+            for key, value in data.items()
+        }
     if "__" in name:
         raise SecurityError(
             f"refused to build class {name[:200]!r}; names with double underscores"
-            " need a converter registered with register_dict_to_class"
+            " need register_class or register_dict_to_class"
         )
-    builder = WIRE_CLASSES.get(name) or (serpent and SERPENT_CLASSES.get(name))
-    if not builder:
-        raise SerializeError(f"unsupported serialized class: {name[:200]}")
-    return builder(data, inner)
-
-
-def value_or_object(name: object, data: dict[str, Any], value: Any) -> Any:
-    """Return what the converter for a class makes of ``data``, or else ``value``."""
-    converter = _dict_to_class.get(name) if isinstance(name, str) else None
-    return value if converter is None else converter(data[CLASS_KEY], data)
+    raise SerializeError(
+        f"unsupported serialized class: {name[:200]}; see register_class and"
+        " register_dict_to_class"
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from ..errors import SecurityError, SerializeError
@@ -13,7 +14,18 @@ if TYPE_CHECKING:
 
     from ..wire.frame import Payload
 
-__all__ = ["Buffer", "Call", "Serializer", "check_call", "type_name"]
+__all__ = [
+    "Buffer",
+    "Call",
+    "Serializer",
+    "check_call",
+    "type_name",
+    "unknown_as_dict",
+]
+
+unknown_as_dict: Final[ContextVar[bool]] = ContextVar("unknown_as_dict", default=False)
+"""Whether what is of an unknown class is read as a dictionary, whatever the
+configuration says."""
 
 Buffer = bytes | bytearray | memoryview
 """What serializers read: bytes, or anything that shows them without a copy."""
@@ -114,6 +126,28 @@ class Serializer(ABC):
             raise
         except Exception as error:
             raise self._decode_error(error) from error
+
+    def loads_exception(self, data: Payload) -> Any:
+        """Return the exception that ``data`` holds, or what it holds instead.
+
+        What arguments and attributes hold of classes that are not known here comes
+        as dictionaries: an exception must not be lost for that.
+
+        Raises:
+            SerializeError: as `loads`.
+            SecurityError: as `loads`.
+        """
+        try:
+            return self.loads(data)
+        except (SerializeError, SecurityError):
+            token = unknown_as_dict.set(True)
+            try:
+                value = self.loads(data)
+            finally:
+                unknown_as_dict.reset(token)
+            if not isinstance(value, Exception):
+                raise
+            return value
 
     def loads_call(self, data: Payload) -> Call:
         """Return the call that ``data`` holds, its shape checked.
@@ -221,4 +255,10 @@ def _describe(error: Exception) -> str:
     text = f"{type(error).__name__}: {text}" if text else type(error).__name__
     if any(words in text for words in _TOO_DEEP):
         return "it is nested too deeply, or contains itself"
+    if isinstance(error, UnicodeEncodeError):
+        around = error.object[max(error.start - 10, 0) : error.end + 10]
+        return (
+            f"the text {around!r} cannot be written as {error.encoding},"
+            f" {error.reason}; send bytes, or replace what stands there"
+        )
     return text

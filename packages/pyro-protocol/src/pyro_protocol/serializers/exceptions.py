@@ -1,33 +1,55 @@
-"""Exceptions as dictionaries, and back: the known classes, and what others become.
+"""Exceptions as dictionaries, and back: what travels of them, and what arrives.
 
 The dictionary is the one Pyro5 sends: ``__class__``, ``__exception__``, ``args``
-and ``attributes``, in this order. The native serializer adds ``chain`` and
-``suppress_context`` where there is something to say.
+and ``attributes``, in this order. The native serializer adds, where there is
+something to say:
 
-Only classes in the tables here are ever built from received data. Everything
-else arrives as `RemoteError`: classes that are unknown here, those whose
-constructor refuses the arguments, and those that would not be an ``Exception``,
-such as SystemExit, because a peer must not be able to end this program.
+``bases``
+    the names of the base classes, nearest first;
+``suppress_context``
+    where it is not what follows from there being a cause;
+``linked``
+    a list of the exceptions that belong to this one: causes, contexts and members
+    of groups, theirs as well, each as such a dictionary. ``of`` is the number of
+    the exception it belongs to, 0 being the one that holds the list and 1 the first
+    in the list, and ``as`` is ``cause``, ``context``, ``both`` or ``member``. Who
+    belongs to another comes after it. A group has only its message in ``args``.
+
+Arguments and attributes are all that an exception is made of (see `remote_errors`). An
+attribute that cannot travel is left out, and a note tells of it. Contexts that the
+program suppressed are not sent.
+
+An exception arrives as an instance of its class if `find_exception` knows that, and
+as `RemoteError` otherwise: if the class is unknown here, does not take the arguments,
+or would not be an ``Exception``, such as SystemExit, because a peer must not be able
+to end this program. Where a base class is known, it is an instance of that as well.
 """
 
 from __future__ import annotations
 
 import binascii
-import builtins
-import importlib
-import os
-import struct
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from types import FunctionType
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from .. import errors
-from ..errors import PyroError, RemoteError, SerializeError
+from ..errors import RemoteError, SerializeError
+from .exception_checks import acceptable_arguments, acceptable_attribute, is_field
+from .exception_forms import CHAIN_LIMIT, LINKED_LIMIT, exception_to_dict
+from .exception_names import (
+    BASES_LIMIT,
+    PYRO_PREFIX,
+    base_names,
+    find_exception,
+    wire_name,
+)
+from .remote_errors import assemble, remote_class
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Sequence
 
 __all__ = [
     "CHAIN_LIMIT",
+    "LINKED_LIMIT",
     "ExceptionWrapper",
     "exception_from_dict",
     "exception_to_dict",
@@ -35,41 +57,9 @@ __all__ = [
     "wire_name",
 ]
 
-CHAIN_LIMIT: Final = 32
-"""How many causes and contexts of one exception travel; a traceback with more of
-them tells nobody anything, and a peer could send endless ones."""
+_Error = TypeVar("_Error", bound=Exception)
 
-_PYRO_PREFIX: Final = "Pyro5.errors."
-_PYRO_NAMES: Final = (
-    "PyroError",
-    "CommunicationError",
-    "ConnectionClosedError",
-    "TimeoutError",
-    "ProtocolError",
-    "MessageTooLargeError",
-    "NamingError",
-    "DaemonError",
-    "SecurityError",
-    "SerializeError",
-)
-_SQLITE_NAMES: Final = frozenset(
-    {
-        "DataError",
-        "DatabaseError",
-        "Error",
-        "IntegrityError",
-        "InterfaceError",
-        "InternalError",
-        "NotSupportedError",
-        "OperationalError",
-        "ProgrammingError",
-    }
-)
-
-
-# args are given to the constructor. The outcome of a call that the remote object
-# made itself says nothing about the call that raised the exception here.
-_REFUSED_ATTRIBUTES: Final = frozenset({"args", "outcome"})
+_RELATIONS: Final = ("cause", "context", "both", "member")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,120 +69,11 @@ class ExceptionWrapper:
     exception: BaseException
 
 
-def _known_exceptions() -> dict[str, type[Exception]]:
-    known: dict[str, type[Exception]] = {"struct.error": struct.error}
-    for name, value in vars(builtins).items():
-        if isinstance(value, type) and issubclass(value, Exception):
-            for prefix in ("", "builtins.", "exceptions."):
-                known[prefix + name] = value
-    # After the builtin ones: without a module TimeoutError is Pyro's.
-    for name in _PYRO_NAMES:
-        known[name] = known[_PYRO_PREFIX + name] = getattr(errors, name)
-    for name in errors.__all__:
-        value = getattr(errors, name)
-        if (
-            isinstance(value, type)
-            and issubclass(value, PyroError)
-            and value is not RemoteError
-        ):
-            known[f"{errors.__name__}.{name}"] = value
-    return known
-
-
-_KNOWN: Final = _known_exceptions()
-_WIRE_NAMES: Final[dict[type[BaseException], str]] = {
-    _KNOWN[_PYRO_PREFIX + name]: _PYRO_PREFIX + name for name in _PYRO_NAMES
-}
-
-
-def wire_name(clazz: type[BaseException]) -> str:
-    """Return the name under which an exception class travels.
-
-    Our own errors travel as the nearest class that Pyro5 has.
-    """
-    if clazz.__module__ == errors.__name__:
-        for base in clazz.__mro__:
-            if base in _WIRE_NAMES:
-                return _WIRE_NAMES[base]
-    return f"{clazz.__module__}.{clazz.__name__}"
-
-
-def exception_to_dict(error: BaseException, *, native: bool = False) -> dict[str, Any]:
-    """Return the dictionary form of an exception.
-
-    Args:
-        error: the exception. A `RemoteError` becomes what it was received as.
-        native: whether the reader is of our own family: then our own error
-            classes keep their names, and causes and contexts go with it.
-    """
-    result = _one_to_dict(error, native=native)
-    if native:
-        chain = [
-            {"link": link, **_one_to_dict(linked, native=True)}
-            for link, linked in _chain_of(error)
-        ]
-        if chain:
-            result["chain"] = chain
-        if error.__suppress_context__ and error.__cause__ is None:
-            result["suppress_context"] = True
-    return result
-
-
-def _one_to_dict(error: BaseException, *, native: bool) -> dict[str, Any]:
-    attributes = dict(vars(error))
-    if type(error) is RemoteError:
-        for name in ("remote_type", "attributes"):
-            attributes.pop(name, None)
-        attributes = {**error.attributes, **attributes}
-        name = error.remote_type or wire_name(PyroError)
-    elif native and type(error).__module__ == errors.__name__:
-        name = f"{errors.__name__}.{type(error).__name__}"
-    else:
-        name = wire_name(type(error))
-    attributes.update(_hidden_attributes(error))
-    return {
-        "__class__": name,
-        "__exception__": True,
-        "args": error.args,
-        "attributes": attributes,
-    }
-
-
-def _hidden_attributes(error: BaseException) -> Iterator[tuple[str, object]]:
-    """Yield what builtin exceptions keep neither in args nor among their variables."""
-    if isinstance(error, OSError):
-        for name in ("filename", "filename2"):
-            value = getattr(error, name)
-            if isinstance(value, bytes | os.PathLike):
-                value = os.fsdecode(value)
-            if isinstance(value, str | int):
-                yield name, value
-    elif isinstance(error, ImportError):
-        for name in ("name", "path"):
-            value = getattr(error, name)
-            if isinstance(value, str):
-                yield name, value
-
-
-def _chain_of(error: BaseException) -> Iterator[tuple[str, BaseException]]:
-    """Yield what Python would print above ``error``, nearest first."""
-    seen = {id(error)}
-    for _ in range(CHAIN_LIMIT):
-        link, linked = "cause", error.__cause__
-        if linked is None and not error.__suppress_context__:
-            link, linked = "context", error.__context__
-        if linked is None or id(linked) in seen:
-            return
-        seen.add(id(linked))
-        yield link, linked
-        error = linked
-
-
 def is_exception_dict(name: str, data: dict[Any, Any]) -> bool:
     """Tell whether the dictionary of class ``name`` stands for an exception."""
     return (
         data.get("__exception__") is True
-        or name.startswith(_PYRO_PREFIX)
+        or name.startswith(PYRO_PREFIX)
         or name == "struct.error"
     )
 
@@ -210,83 +91,182 @@ def exception_from_dict(
     Raises:
         SerializeError: the dictionary does not have the form of an exception.
     """
-    error = _one_from_dict(name, data, inner)
-    chain = data.get("chain")
-    if chain is not None:
-        _link(error, chain, inner)
-    if data.get("suppress_context") is True:
-        error.__suppress_context__ = True
+    linked = data.get("linked")
+    if linked is None:
+        relatives: list[tuple[str, Exception]] = []
+    else:
+        relatives = _relatives(_checked_links(linked), inner)
+    return _with_relatives(name, data, inner, relatives)
+
+
+def _checked_links(linked: Any) -> Sequence[dict[Any, Any]]:
+    if not isinstance(linked, list | tuple) or len(linked) > LINKED_LIMIT:
+        raise SerializeError(
+            "malformed exception; what is linked to it must be a list of at most"
+            f" {LINKED_LIMIT}"
+        )
+    depths = [0]
+    for number, form in enumerate(linked, 1):
+        if not isinstance(form, dict) or not isinstance(form.get("__class__"), str):
+            raise SerializeError("malformed exception; what is linked to it is none")
+        of = form.get("of")
+        if (
+            type(of) is not int
+            or not 0 <= of < number
+            or form.get("as") not in (_RELATIONS)
+        ):
+            raise SerializeError(
+                "malformed exception; what is linked to it must say how, and to which"
+                " one before it"
+            )
+        depths.append(depths[of] + 1)
+        if depths[number] > CHAIN_LIMIT:
+            raise SerializeError(
+                f"malformed exception; more than {CHAIN_LIMIT} are linked in a row"
+            )
+    return linked
+
+
+def _relatives(
+    linked: Sequence[dict[Any, Any]], inner: Callable[[Any], Any]
+) -> list[tuple[str, Exception]]:
+    """Return what belongs to an exception itself, with all that belongs to those."""
+    relatives: list[list[tuple[str, Exception]]] = [[] for _ in range(len(linked) + 1)]
+    # Who belongs to another comes later, and must be there before.
+    for number in range(len(linked), 0, -1):
+        form = linked[number - 1]
+        error = _with_relatives(form["__class__"], form, inner, relatives[number])
+        relatives[form["of"]].append((form["as"], error))
+    return relatives[0]
+
+
+def _with_relatives(
+    name: str,
+    data: dict[Any, Any],
+    inner: Callable[[Any], Any],
+    relatives: list[tuple[str, Exception]],
+) -> Exception:
+    members = [other for relation, other in relatives if relation == "member"]
+    members.reverse()
+    error = _one_from_dict(name, data, inner, members)
+    for relation, other in relatives:
+        if relation in {"cause", "both"}:
+            error.__cause__ = other
+        if relation in {"context", "both"}:
+            error.__context__ = other
+    if type(data.get("suppress_context")) is bool:
+        error.__suppress_context__ = data["suppress_context"]
     return error
 
 
-def _link(error: Exception, chain: Any, inner: Callable[[Any], Any]) -> None:
-    if not isinstance(chain, list) or len(chain) > CHAIN_LIMIT:
-        raise SerializeError(
-            f"malformed exception; its chain must be a list of at most {CHAIN_LIMIT}"
-        )
-    for data in chain:
-        name = data.get("__class__") if isinstance(data, dict) else None
-        if not isinstance(name, str):
-            raise SerializeError("malformed exception; a link in its chain is none")
-        linked = _one_from_dict(name, data, inner)
-        if data.get("link") == "cause":
-            error.__cause__ = linked
-        else:
-            error.__context__ = linked
-        error = linked
-
-
 def _one_from_dict(
-    name: str, data: dict[Any, Any], inner: Callable[[Any], Any]
+    name: str,
+    data: dict[Any, Any],
+    inner: Callable[[Any], Any],
+    members: list[Exception],
 ) -> Exception:
     args = inner(data.get("args", ()))
-    attributes = inner(data.get("attributes") or {})
+    attributes = data.get("attributes")
+    attributes = {} if attributes is None else inner(attributes)
     if not isinstance(args, list | tuple):
         raise SerializeError("malformed exception; its args must be a sequence")
     if not isinstance(attributes, dict):
         raise SerializeError("malformed exception; its attributes must be a mapping")
+    args = (*args, members) if members else tuple(args)
     attributes = {key: value for key, value in attributes.items() if type(key) is str}
-    error = _build(_find(name), tuple(args))
+    clazz = find_exception(name)
+    if clazz is not None:
+        error = _build(clazz, clazz, args, attributes)
+        if error is not None:
+            return error
+        bases = base_names(clazz)
+    else:
+        bases = _named_bases(data.get("bases"))
+    return _build_remote(name, bases, args, attributes)
+
+
+def _named_bases(bases: Any) -> tuple[str, ...]:
+    if bases is None:
+        return ()
+    if (
+        not isinstance(bases, list | tuple)
+        or len(bases) > BASES_LIMIT
+        or not all(isinstance(one, str) for one in bases)
+    ):
+        raise SerializeError(
+            f"malformed exception; its bases must be at most {BASES_LIMIT} names"
+        )
+    return tuple(bases)
+
+
+def _build_remote(
+    name: str,
+    bases: tuple[str, ...],
+    args: tuple[Any, ...],
+    attributes: dict[str, Any],
+) -> RemoteError:
+    """Return a RemoteError that is an instance of the nearest base that can be had."""
+    error: RemoteError | None = None
+    for base in map(find_exception, bases):
+        if base is not None and not issubclass(RemoteError, base):
+            error = _build(remote_class(base), base, args, attributes)
+            if error is not None:
+                break
     if error is None:
-        error = RemoteError(*args, remote_type=name, attributes=attributes)
-        attributes = {
-            key: attributes[key]
-            for key in ("_pyroTraceback", "__notes__")
-            if key in attributes
-        }
-    for key, value in attributes.items():
-        if _is_acceptable(key, value):
-            try:
-                setattr(error, key, value)
-            except (AttributeError, TypeError, ValueError):
-                # Some classes have attributes that cannot be set; the exception
-                # itself matters more to the caller than these.
-                continue
+        error = RemoteError(*args)
+        _set_attributes(
+            error,
+            {
+                key: attributes[key]
+                for key in ("_pyroTraceback", "__notes__")
+                if key in attributes
+            },
+        )
+    error.remote_type = name
+    error.attributes = attributes
+    if bases:
+        error.remote_bases = bases
     return error
 
 
-def _find(name: str) -> type[Exception] | None:
-    clazz = _KNOWN.get(name)
-    if clazz is None and name.startswith("sqlite3."):
-        last = name.removeprefix("sqlite3.")
-        if last in _SQLITE_NAMES:
-            # Python can be built without it.
-            try:
-                clazz = getattr(importlib.import_module("sqlite3"), last)
-            except ImportError:
-                return None
-    return clazz
-
-
-def _build(clazz: type[Exception] | None, args: tuple[Any, ...]) -> Exception | None:
-    if clazz is None:
-        return None
+def _build(
+    clazz: type[_Error],
+    base: type[Exception],
+    args: tuple[Any, ...],
+    attributes: dict[str, Any],
+) -> _Error | None:
+    """Return an exception of a class, None if it does not take what is given."""
     try:
-        if clazz is UnicodeDecodeError:
+        if base is UnicodeDecodeError:
             args = tuple(map(_bytes_of_serpent, args))
-        return clazz(*args)
-    except Exception:  # noqa: BLE001 - the arguments are the peer's
+        if not acceptable_arguments(base, args):
+            return None
+        error = assemble(clazz, args)
+        _set_attributes(error, attributes)
+        # Without the attributes it relies on, it could be neither shown nor logged.
+        # RemoteError has a text in any case.
+        for method in (clazz.__repr__, clazz.__str__ if clazz is base else None):
+            if isinstance(method, FunctionType):
+                method(error)
+    except Exception:  # noqa: BLE001 - what it is made of is the peer's
         return None
+    return error
+
+
+def _set_attributes(error: Exception, attributes: dict[str, Any]) -> None:
+    for key, value in attributes.items():
+        if acceptable_attribute(error, key, value):
+            try:
+                # Not in the way of the class, which can refuse, or do more than that.
+                if value is None and is_field(error, key):
+                    Exception.__delattr__(error, key)
+                else:
+                    # Notes are added to later.
+                    own = [*value] if key == "__notes__" else value
+                    Exception.__setattr__(error, key, own)
+            except (AttributeError, OverflowError, TypeError, ValueError):
+                # The exception itself matters more to the caller than this.
+                continue
 
 
 def _bytes_of_serpent(value: object) -> object:
@@ -296,10 +276,3 @@ def _bytes_of_serpent(value: object) -> object:
         if isinstance(data, str):
             return binascii.a2b_base64(data)
     return value
-
-
-def _is_acceptable(key: str, value: object) -> bool:
-    """Tell whether a peer may set this attribute of an exception."""
-    if key == "__notes__":
-        return isinstance(value, list) and all(isinstance(note, str) for note in value)
-    return not key.startswith("__") and key not in _REFUSED_ATTRIBUTES

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from .classes import CLASS_KEY, recreate
 from .codec import Buffer, Serializer
 from .forms import BASE_FORMS, COMMON_FORMS, Simplifier
+from .limits import NESTING_LIMIT, check_depth
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,13 +32,30 @@ _LEAVES: Final = frozenset(
 )
 
 
+_CONTAINER_TYPES: Final = b"()[{<>"
+# The highest bit says that the value may be referred to later.
+_OTHERS: Final = bytes(
+    set(range(256)) - {*_CONTAINER_TYPES, *b"\xa8\xa9\xdb\xfb\xbc\xbe"}
+)
+
+
 class MarshalSerializer(Serializer):
-    """The marshal format; only for peers that are trusted."""
+    """The marshal format; only for peers that are trusted.
+
+    Hostile data can keep Python's reader busy for long, exhaust the memory, or crash
+    the interpreter; nothing here can bound that.
+
+    Args:
+        max_nesting: how deeply received containers may be nested.
+    """
 
     name = "marshal"
     id = 2
 
     _simplify: Final = Simplifier(name, _LEAVES, {**BASE_FORMS, **COMMON_FORMS})
+
+    def __init__(self, *, max_nesting: int = NESTING_LIMIT) -> None:
+        self._max_nesting = max_nesting
 
     def _encode(self, value: object) -> bytes:
         return marshal.dumps(self._simplify(value), _VERSION)
@@ -57,6 +75,9 @@ class MarshalSerializer(Serializer):
             value = marshal.loads(data, allow_code=False)  # noqa: S302 - opted in
         else:
             value = marshal.loads(data)  # noqa: S302 - opted in
+        limit = self._max_nesting
+        if len(data) > limit and len(bytes(data).translate(None, _OTHERS)) > limit:
+            check_depth(value, limit)
         # The format can express values that share parts, or contain themselves.
         return recreate(value, done={}) if _has_classes(data) else value
 

@@ -18,9 +18,10 @@ bytes; here any key is read.
 
 from __future__ import annotations
 
+import re
 import struct
 from datetime import date, datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from msgpack import ExtType, OutOfData, Packer, Unpacker, unpackb
 
@@ -28,25 +29,54 @@ from ..errors import SerializeError
 from .classes import CLASS_KEY, Forms, class_from_dict, simplify
 from .codec import Buffer, Serializer
 from .forms import TEXT_FORMS
+from .limits import NESTING_LIMIT, check_hashes, too_deep
 
-__all__ = ["VERIFY_FROM", "MsgpackSerializer", "verify"]
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
-VERIFY_FROM: Final = 16 * 1024
+__all__ = [
+    "VERIFY_FROM",
+    "MsgpackSerializer",
+    "dict_of_pairs",
+    "may_hold_large_map",
+    "verify",
+]
+
+VERIFY_FROM: Final = 2 * 1024
 """Size in bytes from which a message is verified before it is read. The library
 makes room for as many elements as a header claims, up to the size of the message;
-nested headers multiply that. Below this size it amounts to nothing."""
+nested headers multiply that. Below this size it amounts to 11 MB at most."""
 
 _COMPLEX: Final = 0x30
 _INTEGER: Final = 0x31
 _DATETIME: Final = 0x32
 _DATE: Final = 0x33
 
+# Patterns that begin with a literal are searched for at the speed of memory. Maps of
+# up to 100 pairs need no check.
+_has_map16: Final = re.compile(rb"\xde(?:[\x01-\xff]|\x00[\x65-\xff])").search
+_has_map32: Final = re.compile(rb"\xdf[\x00-\x3f]").search
 
-def verify(data: Buffer) -> None:
+
+def may_hold_large_map(data: Buffer) -> bool:
+    """Tell whether a message may hold a map whose keys have to be checked.
+
+    Any bytes can look like the header of one.
+    """
+    return bool(_has_map16(data) or _has_map32(data))
+
+
+def verify(data: Buffer, max_nesting: int = NESTING_LIMIT) -> None:
     """Check, without making them, that all elements the headers claim are there.
 
+    Args:
+        data: the message.
+        max_nesting: how deeply arrays and maps may be nested. Less than what the
+            library reads takes a pass of its own.
+
     Raises:
-        ValueError: it does not.
+        SerializeError: it is nested too deeply.
+        ValueError: an element is not there.
     """
     size = len(data)
     unpacker = Unpacker(max_buffer_size=size, read_size=1)
@@ -57,6 +87,44 @@ def verify(data: Buffer) -> None:
         raise ValueError("the data ends before the value") from error
     if unpacker.tell() != size:
         raise ValueError("something follows the value")
+    if max_nesting < NESTING_LIMIT:
+        # What hooks return goes into the container outside: each finds the depths of
+        # those inside, and nothing else is made.
+        depth = unpackb(
+            data,
+            raw=True,
+            strict_map_key=False,
+            ext_hook=ExtType,
+            list_hook=_depth_of_list,
+            object_pairs_hook=_depth_of_map,
+        )
+        if type(depth) is _Depth and depth > max_nesting:
+            raise too_deep(max_nesting)
+
+
+class _Depth(int):
+    """Stands for a container: how deeply it is nested."""
+
+    __slots__ = ()
+
+
+def _depth_of_list(items: Iterable[object]) -> _Depth:
+    return _Depth(1 + max((one for one in items if type(one) is _Depth), default=0))
+
+
+def _depth_of_map(pairs: list[tuple[object, object]]) -> _Depth:
+    return _depth_of_list(part for pair in pairs for part in pair)
+
+
+def dict_of_pairs(pairs: list[tuple[Any, Any]]) -> dict[Any, Any]:
+    """Return the dictionary of some pairs, unless that takes too long.
+
+    Raises:
+        SerializeError: too many keys have the same hash.
+        TypeError: a key has no hash.
+    """
+    check_hashes([key for key, _ in pairs])
+    return dict(pairs)
 
 
 def _datetime(value: datetime) -> object:
@@ -110,19 +178,40 @@ def _mapping(data: dict[Any, Any]) -> Any:
     return class_from_dict(data, _same) if CLASS_KEY in data else data
 
 
+def _checked_mapping(pairs: list[tuple[Any, Any]]) -> Any:
+    return _mapping(dict_of_pairs(pairs))
+
+
 class MsgpackSerializer(Serializer):
-    """The MessagePack format, compact and quick."""
+    """The MessagePack format, compact and quick.
+
+    Args:
+        max_nesting: how deeply received arrays and maps may be nested; the library
+            reads 1024 levels.
+    """
 
     name = "msgpack"
     id = 4
+
+    def __init__(self, *, max_nesting: int = NESTING_LIMIT) -> None:
+        self._max_nesting = max_nesting
+        # A message is not nested deeper than it is long.
+        self._verify_from = min(VERIFY_FROM, max_nesting + 1)
 
     def _encode(self, value: object) -> bytes:
         data: bytes = Packer(default=_default).pack(value)
         return data
 
     def _decode(self, data: Buffer) -> Any:
-        if len(data) >= VERIFY_FROM:
-            verify(data)
+        if len(data) >= self._verify_from:
+            verify(data, self._max_nesting)
+            if may_hold_large_map(data):
+                return unpackb(
+                    data,
+                    strict_map_key=False,
+                    ext_hook=_extension,
+                    object_pairs_hook=_checked_mapping,
+                )
         return unpackb(
             data, strict_map_key=False, ext_hook=_extension, object_hook=_mapping
         )

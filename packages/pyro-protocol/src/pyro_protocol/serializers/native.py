@@ -1,9 +1,9 @@
 """The native serializer: msgpack in which every builtin type stays what it is.
 
-A value is one msgpack value; `native_types` tells how the types are written that
-msgpack does not have. A call is an array of object id, method name, arguments, and
-keyword arguments or nil. Peers agree on this format and its version when they
-connect, so that no message says it again.
+A value is one msgpack value; `native_types` and `native_objects` tell how the types are
+written that msgpack does not have. A call is an array of object id, method name,
+arguments, and keyword arguments or nil. Peers agree on this format and its version
+when they connect, so that no message says it again.
 
 Values may be nested as deeply as the msgpack library goes: it reads 1024 levels, and
 neither reading nor writing them uses the stack of Python; only where a bytearray or
@@ -13,26 +13,28 @@ a large buffer is in the value does writing it.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Final, Literal, overload
+from typing import TYPE_CHECKING, Any, Final
 
 from msgpack import Packer, unpackb
 
 from ..errors import SecurityError, SerializeError
 from ..wire.frame import OUT_OF_BAND_FROM, SplitPayload
+from .classes import CLASS_KEY
 from .codec import Buffer, Call, Serializer, check_call
 from .limits import EQUAL_HASHES_LIMIT, NESTING_LIMIT
 from .msgpack import VERIFY_FROM, dict_of_pairs, may_hold_large_map, verify
+from .native_objects import MARK_DATACLASS, MARK_OBJECT, OBJECTS
 from .native_packing import (
     ATOMS,
     SEARCH_FROM,
     Repacker,
-    has_bytes_header,
     holds_large,
     may_hold_bytearray,
+    may_hold_bytes,
     may_hold_large,
     new_packer,
 )
-from .native_types import BUFFER, BUFFER_DATA, COMPOUNDS, MARK, MARK_OBJECT, SCALARS
+from .native_types import BUFFER, BUFFER_DATA, COMPOUNDS, MARK, SCALARS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -106,13 +108,27 @@ class _Mark:
 
 def _object_or_dict(items: list[Any]) -> object:
     try:
-        return COMPOUNDS[MARK_OBJECT.data](items)
+        return OBJECTS[MARK_OBJECT.data](items)
     except (SerializeError, SecurityError):
         return items[0]
 
 
-_MARKS: Final = {letter: _Mark(build) for letter, build in COMPOUNDS.items()}
-_MARKS_OR_DICTS: Final = {**_MARKS, MARK_OBJECT.data: _Mark(_object_or_dict)}
+def _dataclass_or_dict(items: list[Any]) -> object:
+    try:
+        return OBJECTS[MARK_DATACLASS.data](items)
+    except (SerializeError, SecurityError):
+        name, fields = items
+        return {**fields, CLASS_KEY: name}
+
+
+_MARKS: Final = {
+    letter: _Mark(build) for letter, build in (COMPOUNDS | OBJECTS).items()
+}
+_MARKS_OR_DICTS: Final = {
+    **_MARKS,
+    MARK_OBJECT.data: _Mark(_object_or_dict),
+    MARK_DATACLASS.data: _Mark(_dataclass_or_dict),
+}
 
 
 class _CompoundReader:
@@ -204,7 +220,7 @@ class NativeSerializer(Serializer):
         self._packers: list[Packer] = []
 
     def encode(
-        self, value: object, _looked_through: bool = False
+        self, value: object, _looked_through: bool = False, _apart: bool = True
     ) -> bytes | SplitPayload:
         """Return ``value`` as bytes, or with its large buffers standing apart.
 
@@ -227,17 +243,17 @@ class NativeSerializer(Serializer):
         except Exception as error:
             if "memoryview" in str(error):
                 # It is not contiguous.
-                return self._repacked(value, apart=True)
+                return self._repacked(value, apart=_apart)
             raise self._encode_error(value, error) from error
         size = len(data)
         if size <= _KEEP_LIMIT:
             self._packers.append(packer)
-        elif may_hold_large(data):
+        elif _apart and may_hold_large(data):
             return self._repacked(value, apart=True)
         # The packer writes a bytearray as bytes, without asking. To look for one in
         # every value would double the time; most messages tell that there is none.
         if (
-            _has_bytes_header(data) if size < SEARCH_FROM else has_bytes_header(data)
+            _has_bytes_header(data) if size < SEARCH_FROM else may_hold_bytes(data)
         ) and may_hold_bytearray(value):
             return self._repacked(value, apart=False)
         return data
@@ -268,10 +284,7 @@ class NativeSerializer(Serializer):
         Raises:
             SerializeError: the value holds something that cannot travel.
         """
-        payload = self.encode(value)
-        if not isinstance(payload, SplitPayload):
-            return payload
-        return self._repacked(value, apart=False)
+        return self.encode(value, True, False)  # type: ignore[return-value]  # noqa: FBT003 - nothing stands apart
 
     def dumps_call(
         self,
@@ -285,14 +298,9 @@ class NativeSerializer(Serializer):
         Raises:
             SerializeError: an argument holds something that cannot travel.
         """
-        return self.dumps([object_id, method, [*args], kwargs])
+        call = [object_id, method, [*args], kwargs]
+        return self.encode(call, True, False)  # type: ignore[return-value]  # noqa: FBT003 - nothing stands apart
 
-    @overload
-    def _repacked(self, value: object, *, apart: Literal[False]) -> bytes: ...
-    @overload
-    def _repacked(
-        self, value: object, *, apart: Literal[True]
-    ) -> bytes | SplitPayload: ...
     def _repacked(self, value: object, *, apart: bool) -> bytes | SplitPayload:
         repacker = Repacker(apart=apart)
         try:

@@ -11,21 +11,22 @@ import re
 from array import array
 from collections import deque
 from gc import get_referents
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Final
 
-from msgpack import ExtType, Packer
+from msgpack import ExtType, Packer, Unpacker
 
 from ..wire.frame import MAX_BUFFERS, OUT_OF_BAND_FROM
 from .classes import CLASS_KEY, class_converters, simplify
+from .native_objects import MARK_OBJECT, own_form
 from .native_types import (
     BUFFER,
     BUFFER_DATA,
     FORMS,
-    MARK_OBJECT,
     apart_array_form,
     bytearray_form,
 )
+from .numpy_arrays import size_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,16 +38,26 @@ __all__ = [
     "ATOMS",
     "SEARCH_FROM",
     "Repacker",
-    "has_bytes_header",
     "holds_large",
     "may_hold_bytearray",
+    "may_hold_bytes",
     "may_hold_large",
     "new_packer",
 ]
 
 SEARCH_FROM: Final = 100
-"""Size in bytes of a message from which `has_bytes_header` is quicker than a regular
+"""Size in bytes of a message from which `may_hold_bytes` is quicker than a regular
 expression, which takes its time for each byte."""
+
+_BYTES_HEADERS: Final = b"\xc4\xc5\xc6"
+# Below this size in bytes, it is quicker to look through the value.
+_LOOK_CLOSELY_FROM: Final = 1000
+_MOST_PLACES: Final = 50
+# What is followed by a length, of up to four bytes.
+_BEFORE_LENGTHS: Final = frozenset({*range(0xC4, 0xCA), *range(0xD9, 0xE0)})
+_LONGEST_LENGTH: Final = 4
+# The one byte that no value starts with.
+_NEVER: Final = 0xC1
 
 _LOOK_LEVELS: Final = 3
 _LOOK_ELEMENTS: Final = 8
@@ -61,6 +72,7 @@ ATOMS: Final = frozenset({type(None), bool, int, float, str})
 
 _BUFFERS: Final = _BYTES | {memoryview}
 _CONTAINERS: Final = frozenset({dict, list, tuple})
+_ONLY_DICTS: Final = frozenset({dict})
 _CLEAN: Final = (ATOMS | {bytes, memoryview, *FORMS}) - {bytearray, deque, slice}
 _CLEAN_LEAVES: Final = _CLEAN - _CONTAINERS
 
@@ -70,11 +82,11 @@ def _default(obj: Any) -> object:
     # Without this short cut, tuples would take half as long again.
     if not class_converters and type(obj) in FORMS:
         return FORMS[type(obj)](obj)
-    return _simple(obj, FORMS)
+    return _simple(obj, FORMS, own_form)
 
 
-def _simple(obj: Any, forms: Forms) -> object:
-    result = simplify(obj, _NAME, forms)
+def _simple(obj: Any, forms: Forms, own: Callable[[Any], object | None]) -> object:
+    result = simplify(obj, _NAME, forms, own)
     if type(result) is dict and CLASS_KEY in result:
         return [MARK_OBJECT, result]
     return result
@@ -85,10 +97,39 @@ def new_packer(default: Callable[[Any], object] = _default) -> Packer:
     return Packer(default=default, strict_types=True, use_bin_type=True)
 
 
-def has_bytes_header(data: bytes) -> bool:
-    """Tell whether there may be bytes in a message."""
-    find = data.find
-    return find(b"\xc4") >= 0 or find(b"\xc5") >= 0 or find(b"\xc6") >= 0
+def may_hold_bytes(data: bytes) -> bool:
+    """Tell whether there may be bytes in a message that is not small.
+
+    What looks like the header of bytes is mostly a part of a number or a text. So
+    each such place gets a byte that nothing may start with, and the reader is asked
+    whether it stumbles over one.
+    """
+    places: list[int] = []
+    for header in _BYTES_HEADERS:
+        place = data.find(header)
+        while place >= 0:
+            # A length must stay what it is, or the reader would go astray.
+            before = data[max(place - _LONGEST_LENGTH, 0) : place]
+            if (
+                len(data) < _LOOK_CLOSELY_FROM
+                or len(places) >= _MOST_PLACES
+                or not _BEFORE_LENGTHS.isdisjoint(before)
+            ):
+                return True
+            places.append(place)
+            place = data.find(header, place + 1)
+    if not places:
+        return False
+    marked = bytearray(data)
+    for place in places:
+        marked[place] = _NEVER
+    reader = Unpacker(max_buffer_size=0)
+    reader.feed(marked)
+    try:
+        reader.skip()
+    except Exception:  # noqa: BLE001 - the library names few of its errors
+        return True
+    return False
 
 
 def may_hold_bytearray(value: object) -> bool:
@@ -100,6 +141,10 @@ def may_hold_bytearray(value: object) -> bool:
             return True
         if kinds <= _CLEAN_LEAVES:
             return False
+        if kinds == _ONLY_DICTS:
+            # Keys have a hash, and a bytearray has none.
+            level = [*chain.from_iterable(map(dict.values, level))]  # type: ignore[arg-type] # they are
+            continue
         # This is twice as fast as any way to gather what the containers hold that
         # is written in Python, and for what holds nothing it returns nothing.
         level = get_referents(*level)
@@ -139,12 +184,15 @@ def holds_large(value: Any, levels: int = _LOOK_LEVELS) -> bool:
     return _size_of(value) >= OUT_OF_BAND_FROM
 
 
-def _size_of(value: object) -> int:
-    if isinstance(value, memoryview):
-        return value.nbytes
-    if isinstance(value, array):
-        return len(value) * value.itemsize
-    return 0
+def _size_of(value: Any) -> int:
+    # The type is asked, since the object may be a proxy.
+    kind = type(value)
+    if kind is memoryview:
+        size: int = value.nbytes
+        return size
+    if kind is array:
+        return len(value) * int(value.itemsize)
+    return size_of(value)
 
 
 class Repacker:
@@ -170,7 +218,14 @@ class Repacker:
         return data
 
     def _default(self, obj: Any) -> object:
-        return self._replaced(_simple(obj, self._forms))
+        return self._replaced(_simple(obj, self._forms, self._own))
+
+    def _own(self, obj: Any) -> object | None:
+        return own_form(obj, self._place)
+
+    def _place(self, elements: memoryview) -> object:
+        # Not as what cannot be written to: a bytearray arrives, and becomes an array.
+        return self._put_apart(elements) if self._takes(elements.nbytes) else elements
 
     def _replaced(self, value: Any) -> Any:
         """Return a value with what is in its lists and dictionaries replaced."""

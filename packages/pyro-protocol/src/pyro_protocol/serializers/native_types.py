@@ -48,20 +48,20 @@ a     array.array        type code, item size, a large buffer with the items in
 o     timezone           offset as timedelta, name or nil
 z     datetime or time   the naive value, its timezone or ZoneInfo
 E     Enum member        class name, member name, value
-C     object             a dictionary with its class name as ``__class__``
 ====  =================  ==========================================================
 
 Large bytes and bytearrays stand apart: what they arrive as is told along with the
 buffers, and each buffer is used once.
 
 An ordinary dictionary is never taken for an object, even if it has a key
-``__class__``. A dictionary may have any hashable key. URIs, references, exceptions
-and exception wrappers are objects, with the class names and the dictionaries that
-Pyro5 gives them (see `classes` and `exceptions`). A member of an enumeration
-arrives as its value, unless a converter is registered for its class name; it gets
-a dictionary with ``name`` and ``value``. An aware datetime whose time zone is of
-another class arrives with a fixed offset. An instance of a class that is derived
-from a builtin one arrives as the plain value.
+``__class__``. A dictionary may have any hashable key. Marks of objects that are more
+than a builtin value are in `native_objects`.
+
+A member of an enumeration keeps its class if the receiver has allowed it or has a
+converter for its name, which gets a dictionary with ``name`` and ``value`` (see
+`allowed` and `records`); if not, it arrives as its value. An aware datetime whose time
+zone is of another class arrives with a fixed offset. An instance of any other class
+that is derived from a builtin one arrives as the plain value.
 """
 
 from __future__ import annotations
@@ -82,7 +82,8 @@ from zoneinfo import ZoneInfo
 from msgpack import ExtType
 
 from ..errors import SerializeError
-from .classes import CLASS_KEY, class_from_dict, value_or_object
+from .allowed import class_name
+from .classes import CLASS_KEY, value_or_object
 from .forms import BASE_FORMS
 from .limits import check_hashes
 
@@ -99,10 +100,10 @@ __all__ = [
     "FORMS",
     "FRACTION_BITS_LIMIT",
     "MARK",
-    "MARK_OBJECT",
     "SCALARS",
     "apart_array_form",
     "bytearray_form",
+    "mark",
 ]
 
 FRACTION_BITS_LIMIT: Final = 1 << 16
@@ -112,22 +113,22 @@ here that is a millisecond, and nobody computes with longer ones."""
 MARK: Final = 1
 
 
-def _mark(letter: bytes) -> ExtType:
+def mark(letter: bytes) -> ExtType:
+    """Return the extension that starts a compound."""
     return ExtType(MARK, letter)
 
 
-MARK_OBJECT: Final = _mark(b"C")
-_MARK_TUPLE: Final = _mark(b"t")
-_MARK_SET: Final = _mark(b"s")
-_MARK_FROZENSET: Final = _mark(b"f")
-_MARK_DEQUE: Final = _mark(b"d")
-_MARK_RANGE: Final = _mark(b"r")
-_MARK_SLICE: Final = _mark(b"l")
-_MARK_FRACTION: Final = _mark(b"q")
-_MARK_TIMEZONE: Final = _mark(b"o")
-_MARK_AWARE: Final = _mark(b"z")
-_MARK_ENUM: Final = _mark(b"E")
-_MARK_ARRAY: Final = _mark(b"a")
+_MARK_TUPLE: Final = mark(b"t")
+_MARK_SET: Final = mark(b"s")
+_MARK_FROZENSET: Final = mark(b"f")
+_MARK_DEQUE: Final = mark(b"d")
+_MARK_RANGE: Final = mark(b"r")
+_MARK_SLICE: Final = mark(b"l")
+_MARK_FRACTION: Final = mark(b"q")
+_MARK_TIMEZONE: Final = mark(b"o")
+_MARK_AWARE: Final = mark(b"z")
+_MARK_ENUM: Final = mark(b"E")
+_MARK_ARRAY: Final = mark(b"a")
 
 _BYTEARRAY: Final = 2
 _INTEGER: Final = 3
@@ -270,9 +271,7 @@ def _check_fraction(numerator: int, denominator: int) -> None:
 
 
 def _enum_form(member: Enum) -> object:
-    clazz = type(member)
-    name = f"{clazz.__module__}.{clazz.__name__}"
-    return [_MARK_ENUM, name, member.name, member.value]
+    return [_MARK_ENUM, class_name(type(member)), member.name, member.value]
 
 
 FORMS: Final[Forms] = {
@@ -438,21 +437,8 @@ def _read_aware(items: list[Any]) -> datetime | time:
 
 def _read_enum(items: list[Any]) -> object:
     name, member, value = items
-    return value_or_object(
-        name, {CLASS_KEY: name, "name": member, "value": value}, value
-    )
-
-
-def _read_object(items: list[Any]) -> object:
-    (data,) = items
-    if type(data) is not dict or CLASS_KEY not in data:
-        raise TypeError("an object is a dictionary with its class name")
-    # What is inside has been turned into objects before.
-    return class_from_dict(data, _same)
-
-
-def _same(value: Any) -> Any:
-    return value
+    data = {CLASS_KEY: name, "name": member, "value": value}
+    return value_or_object(name, data, value, Enum)
 
 
 COMPOUNDS: Final[dict[bytes, Callable[[list[Any]], object]]] = {
@@ -467,6 +453,5 @@ COMPOUNDS: Final[dict[bytes, Callable[[list[Any]], object]]] = {
     _MARK_AWARE.data: _read_aware,
     _MARK_ENUM.data: _read_enum,
     _MARK_ARRAY.data: _read_apart_array,
-    MARK_OBJECT.data: _read_object,
 }
 """What makes a value of the rest of an array, by the letter of its mark."""

@@ -23,10 +23,10 @@ from ..errors import SerializeError
 from .classes import Forms, recreate
 from .codec import Buffer, Serializer, type_name
 from .forms import BASE_FORMS, TEXT_FORMS, Simplifier
-from .serpent_reader import read_serpent
+from .serpent_reader import NESTING_LIMIT, read_serpent
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 __all__ = ["SerpentSerializer"]
 
@@ -49,13 +49,17 @@ _FORMS: Final[Forms] = {
 class _SerpentSimplifier(Simplifier):
     """Refuses the keys that no reader of the text could read."""
 
+    def __init__(self, bytes_repr: Callable[[], bool]) -> None:
+        super().__init__("serpent", _LEAVES, _FORMS)
+        self._bytes_repr = bytes_repr
+
     def key(self, value: Any) -> Any:
         kind = type(value)
         if kind is str or kind is int:
             return value
         if kind is tuple:
             return self._keys(value)
-        if kind in _BYTES and not config.SERPENT_BYTES_REPR:
+        if kind in _BYTES and not self._bytes_repr():
             raise SerializeError(
                 f"cannot serialize {type_name(kind)} with serpent as a key or in a set;"
                 " use text, or set the configuration item SERPENT_BYTES_REPR"
@@ -68,21 +72,36 @@ class _SerpentSimplifier(Simplifier):
         return self(value)
 
 
-def _write(value: object) -> bytes:
-    data: bytes = serpent.dumps(value, bytes_repr=config.SERPENT_BYTES_REPR)
-    return data
-
-
 class SerpentSerializer(Serializer):
-    """Serpent text: the default towards Pyro programs of other families."""
+    """Serpent text: the default towards Pyro programs of other families.
+
+    Args:
+        max_nesting: how deeply received containers may be nested, at most as deeply
+            as Pyro5 reads.
+        bytes_repr: whether bytes are written as literals; None means what the global
+            configuration says at the time.
+    """
 
     name = "serpent"
     id = 1
 
-    _simplify: Final = _SerpentSimplifier(name, _LEAVES, _FORMS)
+    def __init__(
+        self, *, max_nesting: int = NESTING_LIMIT, bytes_repr: bool | None = None
+    ) -> None:
+        self._max_nesting = max_nesting
+        self._bytes_repr = bytes_repr
+        self._simplify = _SerpentSimplifier(self._writes_literals)
+
+    def _writes_literals(self) -> bool:
+        chosen = self._bytes_repr
+        return config.SERPENT_BYTES_REPR if chosen is None else chosen
 
     def _encode(self, value: object) -> bytes:
-        return _write(self._simplify(value))
+        return self._write(self._simplify(value))
+
+    def _write(self, value: object) -> bytes:
+        data: bytes = serpent.dumps(value, bytes_repr=self._writes_literals())
+        return data
 
     def _encode_call(
         self,
@@ -91,11 +110,11 @@ class SerpentSerializer(Serializer):
         args: Sequence[object],
         kwargs: Mapping[str, object] | None,
     ) -> bytes:
-        return _write(self._simplify.call(object_id, method, args, kwargs))
+        return self._write(self._simplify.call(object_id, method, args, kwargs))
 
     def _decode(self, data: Buffer) -> Any:
         text = str(data, "utf-8")
         if text.startswith("#"):
             text = text[text.find("\n") + 1 :]
-        value, has_classes = read_serpent(text)
+        value, has_classes = read_serpent(text, self._max_nesting)
         return recreate(value, serpent=True) if has_classes else value

@@ -16,15 +16,16 @@ from typing import Any, Final
 
 from ..errors import SerializeError
 from .classes import CLASS_KEY
+from .limits import check_depth, check_hashes, too_deep
 
 __all__ = ["LITERAL_LIMIT", "NESTING_LIMIT", "read_serpent"]
 
 NESTING_LIMIT: Final = 199
 """How deeply containers may be nested: as deep as Pyro5 can read."""
 
-LITERAL_LIMIT: Final = 64 * 1024
+LITERAL_LIMIT: Final = 16 * 1024
 """Length in characters up to which text with unusual literals is read; this holds
-what Python needs for it to some 30 MB."""
+what Python needs for it to some 8 MB, and to a tenth of a second."""
 
 # Possessive repeats throughout: no token is ever tried in a second way, so the
 # time is linear whatever the text is.
@@ -65,6 +66,7 @@ _AFTER_CLOSING: Final = 6
 _OPENING: Final = 7
 
 _CLOSING: Final = {"[": "]", "(": ")", "{": "}"}
+_COMPLEX: Final = re.compile(rf"\((-?{_DIGITS})([+-])({_DIGITS})j\)")
 _CONSTANTS: Final = {"None": None, "True": True, "False": False, "...": ...}
 
 
@@ -72,15 +74,21 @@ class _UnusualError(Exception):
     """The text is not in the form that serializers write."""
 
 
-def read_serpent(text: str) -> tuple[Any, bool]:
+def read_serpent(text: str, max_nesting: int = NESTING_LIMIT) -> tuple[Any, bool]:
     """Return the value of a literal, and whether it may hold class dictionaries.
 
+    Args:
+        text: the literal.
+        max_nesting: how deeply containers may be nested, at most `NESTING_LIMIT`.
+
     Raises:
-        SerializeError: it is nested too deeply, or unusual and long.
+        SerializeError: it is nested too deeply, unusual and long, or holds too many
+            keys with the same hash.
         ValueError, SyntaxError, TypeError, RecursionError: it is malformed.
     """
+    max_nesting = min(max_nesting, NESTING_LIMIT)
     try:
-        return _read(text)
+        return _read(text, max_nesting)
     except _UnusualError:
         if len(text) > LITERAL_LIMIT:
             raise SerializeError(
@@ -88,13 +96,15 @@ def read_serpent(text: str) -> tuple[Any, bool]:
                 f" serializers write; other forms are read up to {LITERAL_LIMIT}"
             ) from None
     try:
-        return ast.literal_eval(text), True
+        value = ast.literal_eval(text)
     except MemoryError as error:
         # This is how Python's parser says that its stack is full.
-        raise SerializeError("serpent text is nested too deeply") from error
+        raise too_deep(max_nesting) from error
+    check_depth(value, max_nesting)
+    return value, True
 
 
-def _read(text: str) -> tuple[Any, bool]:  # noqa: PLR0912 - one loop, one token a time
+def _read(text: str, max_nesting: int) -> tuple[Any, bool]:  # noqa: PLR0912 - one loop, one token a time
     outer: list[tuple[list[Any], str, int]] = []
     items: list[Any] = []
     opening = ""
@@ -114,10 +124,8 @@ def _read(text: str) -> tuple[Any, bool]:  # noqa: PLR0912 - one loop, one token
             else:
                 items.append(_atom(atom))
         elif kind == _OPENING and expected:
-            if len(outer) >= NESTING_LIMIT:
-                raise SerializeError(
-                    f"serpent text is nested deeper than {NESTING_LIMIT} levels"
-                )
+            if len(outer) >= max_nesting:
+                raise too_deep(max_nesting)
             outer.append((items, opening, pairs))
             items, opening, pairs = [], token[_OPENING], 0
             continue
@@ -150,7 +158,10 @@ def _container(closing: str, items: list[Any], pairs: int, *, is_open: bool) -> 
     if closing == ")":
         return items[0] if len(items) == 1 and not is_open else tuple(items)
     if pairs or not items:
-        return dict(zip(items[::2], items[1::2], strict=True))
+        keys = items[::2]
+        check_hashes(keys)
+        return dict(zip(keys, items[1::2], strict=True))
+    check_hashes(items)
     return set(items)
 
 
@@ -162,6 +173,18 @@ def _atom(text: str) -> Any:
         # What is not ASCII becomes an escape as well, and all are read together.
         escaped = text[1:-1].encode("ascii", "backslashreplace")
         return escaped.decode("unicode_escape")
-    if first in "b(":
-        return ast.literal_eval(text)
-    return float(text)
+    if first == "b":
+        # Only the escapes that mean the same in text get here.
+        return text[2:-1].encode("ascii").decode("unicode_escape").encode("latin-1")
+    return _complex(text) if first == "(" else float(text)
+
+
+def _complex(text: str) -> complex:
+    found = _COMPLEX.fullmatch(text)
+    if found is None:
+        raise _UnusualError
+    real, sign, imaginary = found.groups()
+    # Python reads it as a sum, and so knows -0.0 only where it is a float.
+    left = int(real) if real.lstrip("-").isdigit() else float(real)
+    right = complex(0, float(imaginary))
+    return left + right if sign == "+" else left - right

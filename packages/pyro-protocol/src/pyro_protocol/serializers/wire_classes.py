@@ -15,6 +15,7 @@ from typing import Any, Final
 from ..errors import PyroError, SerializeError
 from ..uri import URI
 from .exceptions import ExceptionWrapper, exception_to_dict
+from .limits import check_hashes
 
 __all__ = [
     "CLASS_KEY",
@@ -88,7 +89,7 @@ def wire_form(obj: object, serializer: str) -> dict[str, Any] | None:
     if isinstance(obj, URI):
         return {CLASS_KEY: _URI_CLASS, "state": _uri_state(obj, serializer)}
     if isinstance(obj, BaseException):
-        return exception_to_dict(obj, native=serializer == "native")
+        return exception_to_dict(obj, serializer)
     if isinstance(obj, ExceptionWrapper):
         return {CLASS_KEY: _WRAPPER_CLASS, "exception": obj.exception}
     state = _encode_reference(obj)
@@ -188,7 +189,14 @@ def _build_complex(data: dict[Any, Any], inner: Inner) -> complex:
 
 
 def _build_ordered(data: dict[Any, Any], inner: Inner) -> dict[Any, Any]:
-    return dict(inner(data["items"]))
+    items = inner(data["items"])
+    # A proxy in their place would be asked for its items, over the network.
+    if not isinstance(items, list | tuple) or not all(
+        isinstance(pair, list | tuple) for pair in items
+    ):
+        raise SerializeError("malformed OrderedDict; its items must be pairs")
+    check_hashes([key for key, _ in items])
+    return dict(items)
 
 
 SERPENT_CLASSES: Final[dict[str, Builder]] = {

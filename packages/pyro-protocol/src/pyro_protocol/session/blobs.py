@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..errors import SerializeError
 from ..serializers import Serializer, serializers
 from ..serializers.marshal_reader import write_simple
+from ..serializers.opt_in import PICKLED_NAMES
 
 if TYPE_CHECKING:
     from ..references import SerializedBlob
@@ -15,6 +17,7 @@ __all__ = ["BLOB_ANNOTATION", "encode_blob"]
 
 BLOB_ANNOTATION = "BLBI"
 _JSON = serializers["json"]
+_ONLY_IF_CHOSEN = frozenset({serializers["marshal"].id, *PICKLED_NAMES})
 
 
 def encode_blob(
@@ -31,12 +34,18 @@ def encode_blob(
         serializer: what to write a blob with that was not received.
 
     Raises:
-        SerializeError: the blob's data or info cannot be encoded.
+        SerializeError: the blob's data or info cannot be encoded, or it came in
+            marshal or the pickle family, and the caller has not chosen that.
     """
     routing = write_simple((blob.info, object_id, method))
     annotations = {BLOB_ANNOTATION: routing}
     received_with = blob.serializer
     if received_with is not None:
+        if received_with.id != serializer.id and received_with.id in _ONLY_IF_CHOSEN:
+            raise SerializeError(
+                f"a blob in {received_with.name!r} is passed on only by a proxy that "
+                "has chosen that serializer; its answer would be in it too"
+            )
         return received_with.id, blob.data, annotations
     call: object = (object_id, method, blob.data, {})
     if serializer is _JSON:

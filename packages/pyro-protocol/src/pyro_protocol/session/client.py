@@ -15,7 +15,7 @@ from ..errors import (
     SecurityError,
     SerializeError,
 )
-from ..serializers import Serializer, serializers, serializers_by_id
+from ..serializers import Serializer, serializers
 from ..serializers.marshal_reader import read_simple
 from ..wire import (
     FLAG_ONEWAY,
@@ -174,6 +174,15 @@ class ClientSession:
     def compresses(self) -> bool:
         """Whether payloads are compressed, so that nothing should stand apart."""
         return self._settings.compress
+
+    @property
+    def serializers(self) -> Mapping[int, Serializer]:
+        """What reads the answers, by id."""
+        return self._settings.serializers
+
+    def limited(self, serializer: Serializer) -> Serializer:
+        """Return the serializer of the same format that keeps to our limits."""
+        return self._settings.limited(serializer)
 
     @property
     def missing(self) -> int:
@@ -425,9 +434,10 @@ class ClientSession:
             raise RemoteProtocolError("the server spoke before it was asked")
         if frame.kind == _CONNECTFAIL:
             self._state = ClientState.CLOSED
-            self._events.append(ConnectRefused(_refusal_text(frame)))
+            reason = _refusal_text(frame, self._settings.serializers)
+            self._events.append(ConnectRefused(reason))
             return
-        self._events.append(_accepted(frame, self._serializer))
+        self._events.append(_accepted(frame, self.limited(self._serializer)))
         self.capabilities = agreed_capabilities(self._offered, frame.annotations)
         self._state = ClientState.OPEN
         self._decoder.accepted = _WHEN_OPEN
@@ -440,13 +450,13 @@ def _not_waiting(sequence: int) -> RemoteProtocolError:
     )
 
 
-def _refusal_text(frame: Frame) -> str:
+def _refusal_text(frame: Frame, known: Mapping[int, Serializer]) -> str:
     """Read why the server refused; never with marshal's own, unsafe reader."""
     reason: object
     if frame.serializer_id == _MARSHAL_ID:
         reason = read_simple(bytes(frame.payload))
     else:
-        serializer = serializers_by_id.get(frame.serializer_id)
+        serializer = known.get(frame.serializer_id)
         if serializer is None:
             raise SerializeError(
                 f"the server refused in an unknown serializer ({frame.serializer_id})"

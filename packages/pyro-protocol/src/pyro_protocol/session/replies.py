@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ..errors import RemoteProtocolError, SerializeError, show_remote_traceback
-from ..serializers import serializers, serializers_by_id
+from ..serializers import Serializer, serializers, serializers_by_id
+from ..serializers.opt_in import PICKLED_NAMES, opted_in
 from ..wire import FLAG_EXCEPTION, FLAG_STREAM, Frame
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 __all__ = ["StreamReference", "read_reply"]
 
@@ -24,12 +28,17 @@ class StreamReference(NamedTuple):
     stream_id: str
 
 
-def read_reply(frame: Frame, serializer_id: int) -> Any:
+def read_reply(
+    frame: Frame,
+    serializer_id: int,
+    known: Mapping[int, Serializer] = serializers_by_id,
+) -> Any:
     """Return what a RESULT holds; raise the exception it holds.
 
     Args:
         frame: the answer.
         serializer_id: the id of the serializer of the request.
+        known: what reads answers, by id.
 
     Raises:
         SerializeError: the payload cannot be decoded, or is written with another
@@ -38,7 +47,11 @@ def read_reply(frame: Frame, serializer_id: int) -> Any:
         Exception: whatever the method raised.
     """
     flags = frame.flags
-    serializer = serializers_by_id.get(frame.serializer_id)
+    serializer = known.get(frame.serializer_id)
+    if serializer is None and frame.serializer_id == serializer_id:
+        # A request is made with the pickle family only if the program chose that.
+        name = PICKLED_NAMES.get(serializer_id)
+        serializer = None if name is None else opted_in(name)
     if serializer is None or (
         frame.serializer_id != serializer_id
         # A server that does not have ours tells of that in what every Pyro reads.
@@ -57,7 +70,7 @@ def read_reply(frame: Frame, serializer_id: int) -> Any:
                 return StreamReference(str(identifier, "ascii"))
             except UnicodeDecodeError as failure:
                 raise RemoteProtocolError("the stream id is not ASCII") from failure
-    error = serializer.loads(frame.payload)
+    error = serializer.loads_exception(frame.payload)
     if not isinstance(error, Exception):
         raise RemoteProtocolError(
             f"the server announced an exception and sent {type(error).__name__}"

@@ -17,9 +17,10 @@ from ..errors import (
     SerializeError,
 )
 from ..references import SerializedBlob
-from ..serializers import Serializer, serializers, serializers_by_id
+from ..serializers import Serializer, serializers
 from ..serializers.exceptions import ExceptionWrapper
 from ..serializers.marshal_reader import read_simple, write_simple
+from ..serializers.opt_in import PICKLED_NAMES, opted_in
 from ..wire import (
     FLAG_BATCH,
     FLAG_COMPRESSED,
@@ -136,6 +137,7 @@ class ServerSession:
         "_offered",
         "_out",
         "_plain",
+        "_serializers",
         "_settings",
         "_state",
         "_usable",
@@ -153,6 +155,7 @@ class ServerSession:
     ) -> None:
         self._settings = settings
         self._plain = settings.plain
+        self._serializers = settings.serializers
         self._offered = capabilities
         self._state = ServerState.OPEN if connected else ServerState.AWAITING_CONNECT
         decoder = LoggedDecoder if settings.log_wire else Decoder
@@ -270,6 +273,14 @@ class ServerSession:
     def _connect(self, frame: Frame) -> None:
         """Check a CONNECT and hand it on, or refuse it."""
         self._move(ServerState.VALIDATING)
+        if frame.serializer_id in PICKLED_NAMES:
+            # Nobody's code runs here before its client has been admitted.
+            self._refuse(
+                frame,
+                "a handshake cannot be made with serializer "
+                f"{PICKLED_NAMES[frame.serializer_id]!r}; use serpent",
+            )
+            return
         try:
             serializer = self._accepted(frame.serializer_id)
             value = serializer.loads(frame.payload)
@@ -294,17 +305,20 @@ class ServerSession:
         Raises:
             RemoteProtocolError: it does not exist, or may not be used.
         """
-        serializer = serializers_by_id.get(serializer_id)
-        if serializer is None:
+        serializer = self._serializers.get(serializer_id)
+        name = serializer.name if serializer else PICKLED_NAMES.get(serializer_id)
+        if name is None:
             known = ", ".join(f"{one.id}={name}" for name, one in serializers.items())
             raise RemoteProtocolError(
                 f"unknown serializer id {serializer_id}; known: {known}"
             )
         if serializer_id not in self._settings.accepted_serializers:
             raise RemoteProtocolError(
-                f"serializer {serializer.name!r} is not accepted here; the server can "
+                f"serializer {name!r} is not accepted here; the server can "
                 "allow it with the configuration item SERIALIZERS_ACCEPTED"
             )
+        if serializer is None:
+            return opted_in(name)
         if serializer_id == _NATIVE_ID and NATIVE not in self.capabilities:
             raise RemoteProtocolError(
                 "the native serializer was not agreed on for this connection"
@@ -334,7 +348,7 @@ class ServerSession:
                 f"a client cannot be admitted when the state is {self._state.value!r}"
             )
         frame = request.frame
-        serializer = serializers_by_id[frame.serializer_id]
+        serializer = self._serializers[frame.serializer_id]
         payload = serializer.dumps({"handshake": handshake, "meta": dict(metadata)})
         if request.capabilities:
             annotations = with_capabilities(annotations, request.capabilities)
@@ -364,7 +378,7 @@ class ServerSession:
     ) -> None:
         reason = _sendable(reason)
         self.error = f"refused: {reason}"
-        known = frame is not None and frame.serializer_id in serializers_by_id
+        known = frame is not None and frame.serializer_id in self._serializers
         if frame is None or not known or frame.serializer_id == _MARSHAL_ID:
             # What Pyro5 uses where it does not know better; a text needs no more.
             correlation = None if frame is None else frame.correlation_id
@@ -374,7 +388,7 @@ class ServerSession:
             )
             payload = write_simple(reason)
         else:
-            payload = serializers_by_id[frame.serializer_id].dumps(reason)
+            payload = self._serializers[frame.serializer_id].dumps(reason)
         correlation = frame.correlation_id
         for extra in (annotations, NO_ANNOTATIONS):
             try:
@@ -448,7 +462,10 @@ class ServerSession:
             self._send_stream(request, value, annotations, correlation_id)
             return
         _kind, serializer_id, flags, sequence, _payload, _annotations, _id = request
-        serializer = serializers_by_id[serializer_id]
+        try:
+            serializer = self._serializers[serializer_id]
+        except KeyError:
+            serializer = self._usable[serializer_id]
         flags &= FLAG_BATCH
         payload: Payload
         if flags and isinstance(value, list):
@@ -495,7 +512,8 @@ class ServerSession:
         else:
             identifier = stream.stream_id.encode("ascii")
             annotations = {**annotations, _STREAM_ANNOTATION: identifier}
-        payload = serializers_by_id[request.serializer_id].dumps(ProtocolError(text))
+        serializer = self._answering(request.serializer_id) or _SERPENT
+        payload = serializer.dumps(ProtocolError(text))
         flags = FLAG_EXCEPTION | FLAG_STREAM
         self._queue(_RESULT, request, payload, flags, annotations, correlation_id)
 
@@ -513,7 +531,7 @@ class ServerSession:
         """
         if request.flags & FLAG_ONEWAY:
             return
-        serializer = serializers_by_id.get(request.serializer_id)
+        serializer = self._answering(request.serializer_id)
         if serializer is None or (
             serializer.id == _NATIVE_ID and NATIVE not in self.capabilities
         ):
@@ -549,6 +567,11 @@ class ServerSession:
                 return
         self.error = "no answer could be sent"
         self._move(ServerState.CLOSING)
+
+    def _answering(self, serializer_id: int) -> Serializer | None:
+        """Return what an answer is written with, if we write that at all."""
+        serializer = self._serializers.get(serializer_id)
+        return serializer or self._usable.get(serializer_id)
 
     def send_pong(
         self, request: Frame, annotations: Annotations = NO_ANNOTATIONS

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ..serializers import serializers
+from ..serializers import Serializer, serializers, serializers_by_id, serializers_within
+from ..serializers.opt_in import PICKLED_IDS, opted_in
 from ..wire import JOIN_BELOW
 from ..wire.decoder import MAX_ANNOTATIONS_SIZE, MAX_INFLATE_RATIO
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ..config import Configuration
 
 __all__ = ["SessionSettings"]
@@ -35,6 +38,7 @@ class SessionSettings:
         accepted_serializers: the ids that requests may be made with. marshal is
             not among the defaults, because Python documents it as unsafe against
             hostile data.
+        serializers: what reads messages, by id; within the limits of nesting.
     """
 
     max_message_size: int = 1024 * 1024 * 1024
@@ -46,6 +50,9 @@ class SessionSettings:
     log_wire: bool = False
     accepted_serializers: frozenset[int] = frozenset(
         serializers[name].id for name in ("native", "serpent", "json", "msgpack")
+    )
+    serializers: Mapping[int, Serializer] = field(
+        default_factory=lambda: serializers_by_id, compare=False
     )
 
     @property
@@ -60,19 +67,15 @@ class SessionSettings:
         """Take the settings from a configuration.
 
         Raises:
-            ValueError: ``SERIALIZERS_ACCEPTED`` names an unknown serializer, or
-                ``HANDSHAKE_TIMEOUT`` leaves no time.
+            ValueError: ``SERIALIZERS_ACCEPTED`` names an unknown serializer.
+            SerializeError: the library of one that it names is missing.
         """
-        if config.HANDSHAKE_TIMEOUT <= 0:
-            raise ValueError(
-                "HANDSHAKE_TIMEOUT must be more than 0 seconds: without a bound, "
-                "silent clients could use up all connections"
-            )
-        unknown = set(config.SERIALIZERS_ACCEPTED) - set(serializers)
+        known = {**serializers, **dict.fromkeys(PICKLED_IDS)}
+        unknown = set(config.SERIALIZERS_ACCEPTED) - set(known)
         if unknown:
             raise ValueError(
                 f"SERIALIZERS_ACCEPTED names unknown serializers: "
-                f"{', '.join(sorted(unknown))}; known: {', '.join(sorted(serializers))}"
+                f"{', '.join(sorted(unknown))}; known: {', '.join(sorted(known))}"
             )
         return cls(
             max_message_size=config.MAX_MESSAGE_SIZE,
@@ -85,6 +88,14 @@ class SessionSettings:
             compress=config.COMPRESSION,
             log_wire=config.LOGWIRE,
             accepted_serializers=frozenset(
-                serializers[name].id for name in config.SERIALIZERS_ACCEPTED
+                (serializers.get(name) or opted_in(name)).id
+                for name in config.SERIALIZERS_ACCEPTED
+            ),
+            serializers=serializers_within(
+                max_nesting=config.MAX_NESTING, bytes_repr=config.SERPENT_BYTES_REPR
             ),
         )
+
+    def limited(self, serializer: Serializer) -> Serializer:
+        """Return the serializer of the same format that keeps to these limits."""
+        return self.serializers.get(serializer.id, serializer)

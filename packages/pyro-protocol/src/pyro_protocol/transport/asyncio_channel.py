@@ -96,7 +96,8 @@ class AsyncChannel(AsyncioReceiver):
         try:
             async with asyncio.timeout(timeout or None):
                 await channel._open(first, handshake, config)
-            channel.serializer = choose_serializer(name, native=channel.native)
+            chosen = choose_serializer(name, native=channel.native)
+            channel.serializer = channel._session.limited(chosen)
         except CommunicationError as error:
             channel.close()
             error.outcome = "not_sent"
@@ -193,7 +194,7 @@ class AsyncChannel(AsyncioReceiver):
     def read(self, frame: Frame, serializer_id: int) -> Any:
         """Return what an answer holds; see `BlockingChannel.read`."""
         try:
-            return read_reply(frame, serializer_id)
+            return read_reply(frame, serializer_id, self._session.serializers)
         except Exception as error:
             if self._session.ends_connection(error):
                 self.close()

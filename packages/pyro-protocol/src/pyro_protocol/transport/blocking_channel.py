@@ -18,6 +18,7 @@ from ..errors import (
     TimeoutError,  # noqa: A004 - the documented name
 )
 from ..serializers import Serializer, serializers
+from ..serializers.opt_in import PICKLED_IDS, opted_in
 from ..session import (
     ClientSession,
     ConnectAccepted,
@@ -66,12 +67,15 @@ def choose_serializer(name: str, *, native: bool) -> Serializer:
     Raises:
         ValueError: there is no serializer of that name.
         LocalProtocolError: native is demanded, and the server does not have it.
+        SerializeError: the library of the serializer is missing.
     """
     if name == "auto":
         return _NATIVE if native else _SERPENT
+    if name in PICKLED_IDS:
+        return opted_in(name)
     serializer = serializers.get(name)
     if serializer is None:
-        known = ", ".join(["auto", *serializers])
+        known = ", ".join(["auto", *serializers, *PICKLED_IDS])
         raise ValueError(f"unknown serializer {name!r}; known: {known}")
     if serializer is _NATIVE and not native:
         raise LocalProtocolError(
@@ -83,7 +87,7 @@ def choose_serializer(name: str, *, native: bool) -> Serializer:
 
 def connect_serializer(name: str) -> Serializer:
     """Return what the handshake is written with, for a configured name."""
-    if name in ("auto", "native"):
+    if name in ("auto", "native") or name in PICKLED_IDS:
         return _SERPENT
     return choose_serializer(name, native=False)
 
@@ -191,7 +195,7 @@ class BlockingChannel:
         channel = cls(sock, uri, session, timeout=timeout)
         try:
             channel._shake_hands(first, handshake, deadline)
-            channel.serializer = choose_serializer(name, native=session.native)
+            channel.serializer = channel.choose(name)
             if validate is not None and channel.accepted is not None:
                 validate(channel, channel.accepted.handshake)
         except BaseException as error:
@@ -217,7 +221,9 @@ class BlockingChannel:
         """
         session = ClientSession(SessionSettings.from_config(config), connected=True)
         channel = cls(sock, uri, session, timeout=timeout, owns_socket=False)
-        channel.serializer = connect_serializer(serializer or config.SERIALIZER)
+        name = serializer or config.SERIALIZER
+        first = opted_in(name) if name in PICKLED_IDS else connect_serializer(name)
+        channel.serializer = session.limited(first)
         return channel
 
     def _shake_hands(
@@ -238,6 +244,15 @@ class BlockingChannel:
             raise LocalProtocolError("the handshake was answered by another message")
         self.accepted = event
         incoming(event.annotations)
+
+    def choose(self, name: str) -> Serializer:
+        """Return the serializer that a name stands for on this connection.
+
+        Raises:
+            ValueError: there is no serializer of that name.
+            LocalProtocolError: native is demanded, and the server does not have it.
+        """
+        return self._session.limited(choose_serializer(name, native=self.native))
 
     @property
     def native(self) -> bool:
@@ -327,7 +342,7 @@ class BlockingChannel:
             Exception: see `read_reply`.
         """
         try:
-            return read_reply(frame, serializer_id)
+            return read_reply(frame, serializer_id, self._session.serializers)
         except Exception as error:
             if self._owns_socket and self._session.ends_connection(error):
                 self.close()

@@ -12,6 +12,7 @@ as a uint32 and its kind as a uint8: 0 becomes bytes, 1 a bytearray.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from io import BytesIO
 from typing import TYPE_CHECKING, Final
 
@@ -27,7 +28,7 @@ from .frame import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from .frame import Annotations, Buffer, Frame
 
@@ -37,21 +38,41 @@ BODY_FROM: Final = 64 * 1024
 """Size in bytes of a payload from which it is received into its final place: the
 size of a usual read, so that smaller ones have mostly arrived already."""
 
+_GROW_FROM: Final = 1024 * 1024
+"""Size in bytes from which a bytearray grows as its bytes arrive: other than bytes, it
+takes its memory at once, which must not be a gift to whoever announces a lot."""
+
 
 class _Target:
     """One object being received: bytes or a bytearray of a known size."""
 
-    __slots__ = ("_object", "view")
+    __slots__ = ("_object", "size", "view")
 
     def __init__(self, size: int, kind: int) -> None:
         self._object: BytesIO | bytearray
+        self.size = size
         if kind == MUTABLE:
-            self._object = bytearray(size)
+            doublings = (size // _GROW_FROM).bit_length()
+            self._object = bytearray((size >> doublings) + 1 if doublings else size)
             self.view = memoryview(self._object)
         else:
             # The one way to write into what becomes bytes without a copy.
             self._object = BytesIO(bytes(size))
             self.view = self._object.getbuffer()
+
+    def grow(self) -> None:
+        """Make a bytearray larger, all of which has been written."""
+        if isinstance(self._object, BytesIO):
+            return
+        self.view.release()
+        try:
+            # Large objects are moved by changing addresses, not by copying.
+            self._object *= 2
+        except BufferError:
+            # Whoever has written into the space of before still holds it.
+            self._object = self._object * 2
+        del self._object[self.size :]
+        self.view = memoryview(self._object)
 
     def finish(self) -> bytes | bytearray:
         """Return the object, which is complete."""
@@ -59,6 +80,16 @@ class _Target:
         if isinstance(self._object, BytesIO):
             return self._object.getvalue()
         return self._object
+
+
+@contextmanager
+def _told_of_memory(size: int) -> Iterator[None]:
+    try:
+        yield
+    except MemoryError as error:
+        raise MessageTooLargeError(
+            f"message too large (no memory for a buffer of {size} bytes)"
+        ) from error
 
 
 class Body:
@@ -108,12 +139,8 @@ class Body:
         """Begin the next object that has any bytes."""
         while self._layout:
             size, kind = self._layout.pop()
-            try:
+            with _told_of_memory(size):
                 self._current = _Target(size, kind)
-            except MemoryError as error:
-                raise MessageTooLargeError(
-                    f"message too large (no memory for a buffer of {size} bytes)"
-                ) from error
             self._position = 0
             if size:
                 return
@@ -122,6 +149,9 @@ class Body:
     @property
     def space(self) -> memoryview:
         """Where the next bytes belong; never empty while bytes are missing."""
+        if self._position == self._current.view.nbytes:
+            with _told_of_memory(self._current.size):
+                self._current.grow()
         return self._current.view[self._position :]
 
     def written(self, count: int) -> None:
@@ -129,7 +159,7 @@ class Body:
         self._position += count
         self.filled += count
         self.missing -= count
-        if self._position == self._current.view.nbytes:
+        if self._position == self._current.size:
             self._done.append(self._current.finish())
             self._next_target()
 
