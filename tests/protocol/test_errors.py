@@ -6,6 +6,7 @@ import pytest
 
 from pyro_protocol import errors
 from pyro_protocol.errors import (
+    CallCancelledError,
     CommunicationError,
     ConnectionClosedError,
     DaemonError,
@@ -48,6 +49,7 @@ def remote_error(*lines: str) -> ValueError:
         (NamingError, PyroError),
         (DaemonError, PyroError),
         (ServerBusyError, DaemonError),
+        (CallCancelledError, PyroError),
         (SecurityError, PyroError),
         (RemoteError, PyroError),
     ],

@@ -43,6 +43,7 @@ _DEFAULTS: Final[dict[str, Any]] = {
     "MAX_BATCH_CALLS": 100_000,
     "MAX_CONNECTIONS": 0,
     "MAX_INFLATE_RATIO": 200,
+    "MAX_IN_FLIGHT": 1000,
     "MAX_MESSAGE_SIZE": 1024 * 1024 * 1024,
     "MAX_NESTING": 1024,
     "MAX_ONEWAY_QUEUE": 1000,
@@ -124,6 +125,7 @@ class Configuration:
     MAX_BATCH_CALLS: int
     MAX_CONNECTIONS: int
     MAX_INFLATE_RATIO: int
+    MAX_IN_FLIGHT: int
     MAX_MESSAGE_SIZE: int
     MAX_NESTING: int
     MAX_ONEWAY_QUEUE: int

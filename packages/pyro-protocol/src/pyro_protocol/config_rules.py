@@ -55,9 +55,12 @@ RULES: Final[dict[str, Rule]] = {
     "COMMTIMEOUT": Rule(none_as=0.0),
     # Without a bound, silent clients could use up all connections.
     "HANDSHAKE_TIMEOUT": Rule(above=0),
+    # That many sequence numbers can be told apart.
+    "MAX_IN_FLIGHT": Rule(least=1, most=65535),
     "MAX_MESSAGE_SIZE": Rule(least=1),
     # The handshake and calls with plain arguments need that many levels.
     "MAX_NESTING": Rule(least=4),
+    "MAX_STREAMS": Rule(most=0xFFFF_FFFF),
     "NATPORT": _PORT,
     "NS_BCPORT": _PORT,
     "NS_PORT": _PORT,

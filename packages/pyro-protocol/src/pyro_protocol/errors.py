@@ -14,6 +14,7 @@ The tree::
     ├── NamingError                   the name server refused, or was not found
     ├── DaemonError                   the server has no such object, or is misused
     │   └── ServerBusyError           the server has no room for the call right now
+    ├── CallCancelledError            the caller has cancelled the call
     ├── SecurityError                 something was refused for safety
     └── RemoteError                   a remote exception whose class is unknown here
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 __all__ = [
+    "CallCancelledError",
     "CommunicationError",
     "ConnectionClosedError",
     "DaemonError",
@@ -113,6 +115,13 @@ class ServerBusyError(DaemonError):
     """Every worker of the server is busy and its queue is full.
 
     The call was not run; it can be repeated later.
+    """
+
+
+class CallCancelledError(PyroError):
+    """The caller has cancelled the call, and it was ended before it was done.
+
+    It may have had a part of its effects.
     """
 
 

@@ -37,6 +37,8 @@ class StreamStarted(NamedTuple):
 
     Attributes:
         stream_id: what the client asks for items by; None if streaming is off.
+        number: the number of the stream, if its items are sent in chunks.
     """
 
     stream_id: str | None
+    number: int | None = None
