@@ -21,6 +21,7 @@ from pyro_protocol.errors import (
 from pyro_protocol.serializers import ExceptionWrapper, serializers
 from pyro_protocol.session import (
     ConnectRequest,
+    RefusedRequest,
     ServerSession,
     SessionSettings,
     read_reply,
@@ -483,16 +484,44 @@ class TestRequests:
         assert session.error
         assert session.data_to_send() == []
 
-    def test_a_request_that_is_too_large_is_answered_and_the_last(self) -> None:
+    def test_a_request_that_is_too_large_is_refused_in_its_turn_and_the_last(
+        self,
+    ) -> None:
         session = opened(settings=SessionSettings(max_message_size=1000))
 
-        session.receive_data(invoke("x" * 1000, sequence=9)[:HEADER_SIZE])
+        session.receive_data(
+            invoke(1, sequence=8) + invoke("x" * 1000, sequence=9)[:HEADER_SIZE]
+        )
 
-        frame = only(session)
-        assert frame.sequence == 9
+        first, second = session.events_received()
+        assert isinstance(first, Frame)
+        assert isinstance(second, RefusedRequest)
+        assert (first.sequence, second.sequence) == (8, 9)
+        assert session.data_to_send() == []
         with pytest.raises(MessageTooLargeError, match="max=1000"):
-            read_reply(frame, SERPENT.id)
+            session.read_call(second)
         assert session.closing
+
+    def test_a_request_with_bad_annotations_is_refused_in_its_turn(self) -> None:
+        session = opened(settings=SessionSettings(max_annotations=1))
+        data = [
+            invoke(1, sequence=8),
+            invoke(2, sequence=9, annotations={"ABCD": b"x", "EFGH": b"y"}),
+            invoke(3, sequence=10),
+        ]
+
+        session.receive_data(b"".join(data))
+
+        first, second, third = session.events_received()
+        assert isinstance(first, Frame)
+        assert isinstance(second, RefusedRequest)
+        assert isinstance(third, Frame)
+        assert session.data_to_send() == []
+        assert session.read_call(first).args == (1,)
+        with pytest.raises(RemoteProtocolError, match="more than 1 chunk"):
+            session.read_call(second)
+        assert session.read_call(third).args == (3,)
+        assert not session.closing
 
     @pytest.mark.parametrize(
         ("data", "error"),

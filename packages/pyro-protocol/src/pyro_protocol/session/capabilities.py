@@ -7,76 +7,173 @@ answers with its own in CONNECTOK. Both hold a JSON object::
 
 What both named, in the same version, is in force on that connection. Names that
 are not known are ignored, and so is an annotation of that id that is not such
-an object: another program may use the id for something else.
+an object: another program may use the id for something else. A capability whose
+parameters are missing or malformed counts as not named.
 """
 
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from ..wire import NO_ANNOTATIONS, Annotations
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
+
+    from .settings import SessionSettings
 
 __all__ = [
+    "CALLBACKS",
+    "CANCEL",
     "CAPABILITIES_ID",
+    "CHUNKS",
+    "DEADLINE",
+    "DEFAULT_CAPABILITIES",
+    "HEARTBEAT",
+    "MULTIPLEX",
     "NATIVE",
+    "NO_AGREEMENT",
     "SUPPORTED_CAPABILITIES",
-    "agreed_capabilities",
+    "Agreement",
+    "agree",
     "encode_capabilities",
     "with_capabilities",
     "without_capabilities",
 ]
 
 CAPABILITIES_ID: Final = "CAPS"
+
 NATIVE: Final = "native"
+MULTIPLEX: Final = "multiplex"
+CHUNKS: Final = "chunks"
+CALLBACKS: Final = "callbacks"
+CANCEL: Final = "cancel"
+DEADLINE: Final = "deadline"
+HEARTBEAT: Final = "heartbeat"
 
 _FORMAT_VERSION: Final = 1
-_VERSIONS: Final[dict[str, int]] = {NATIVE: 1}
+_VERSIONS: Final[dict[str, int]] = {
+    NATIVE: 1,
+    MULTIPLEX: 1,
+    CHUNKS: 1,
+    CALLBACKS: 1,
+    CANCEL: 1,
+    DEADLINE: 1,
+    HEARTBEAT: 1,
+}
 SUPPORTED_CAPABILITIES: Final = frozenset(_VERSIONS)
-"""The names of the capabilities that this version has."""
+"""The names of the capabilities that a session can have in force."""
+
+DEFAULT_CAPABILITIES: Final = frozenset({NATIVE})
+"""What a session offers unless told otherwise: what needs nothing of its driver."""
+
+_WINDOW: Final = "window"
+_STREAMS: Final = "streams"
+# The one parameter that a capability has, and the values it may take. More calls
+# than there are sequence numbers cannot be told apart.
+_PARAMETERS: Final[dict[str, tuple[str, range]]] = {
+    MULTIPLEX: (_WINDOW, range(1, 0xFFFF + 1)),
+    CALLBACKS: (_WINDOW, range(1, 0xFFFF + 1)),
+    CHUNKS: (_STREAMS, range(0xFFFF_FFFF + 1)),
+}
 
 
-def encode_capabilities(names: Iterable[str]) -> bytes:
-    """Return the annotation that offers the named capabilities."""
-    offer = {name: {"version": _VERSIONS[name]} for name in sorted(names)}
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """What is in force on a connection.
+
+    Attributes:
+        names: the names of the capabilities.
+        parameters: what the peer has announced: by the name of a capability, the
+            value of its parameter.
+    """
+
+    names: frozenset[str] = frozenset()
+    parameters: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def call_window(self) -> int:
+        """The most calls that the peer takes in flight; 0 if it named no bound."""
+        return self.parameters.get(MULTIPLEX, 0)
+
+    @property
+    def callback_window(self) -> int:
+        """The most callbacks that the peer takes in flight; 0 if it takes none."""
+        return self.parameters.get(CALLBACKS, 0)
+
+    @property
+    def streams(self) -> int:
+        """The most open streams that the peer takes items of; 0 if it takes none."""
+        return self.parameters.get(CHUNKS, 0)
+
+
+NO_AGREEMENT: Final = Agreement()
+"""Nothing but Pyro5's protocol."""
+
+
+def encode_capabilities(names: Iterable[str], settings: SessionSettings) -> bytes:
+    """Return the annotation that offers, or agrees to, the named capabilities."""
+    values = {
+        MULTIPLEX: settings.max_in_flight,
+        CALLBACKS: settings.max_in_flight,
+        CHUNKS: settings.max_streams,
+    }
+    offer: dict[str, dict[str, int]] = {}
+    for name in sorted(names):
+        offer[name] = {"version": _VERSIONS[name]}
+        if name in _PARAMETERS:
+            key, allowed = _PARAMETERS[name]
+            offer[name][key] = max(allowed[0], min(values[name], allowed[-1]))
     document = {"version": _FORMAT_VERSION, "capabilities": offer}
     return json.dumps(document, separators=(",", ":")).encode("ascii")
 
 
-def agreed_capabilities(
-    offered: Iterable[str], annotations: Annotations
-) -> frozenset[str]:
+def agree(offered: Iterable[str], annotations: Annotations) -> Agreement:
     """Return what is in force, given our offer and the peer's annotations."""
-    data = annotations.get(CAPABILITIES_ID)
+    theirs = _offer_of(annotations.get(CAPABILITIES_ID))
+    names: set[str] = set()
+    parameters: dict[str, int] = {}
+    for name in offered:
+        capability = theirs.get(name)
+        if not (
+            isinstance(capability, dict)
+            and capability.get("version") == _VERSIONS[name]
+        ):
+            continue
+        if name in _PARAMETERS:
+            key, allowed = _PARAMETERS[name]
+            value = capability.get(key)
+            if type(value) is not int or value not in allowed:
+                continue
+            parameters[name] = value
+        names.add(name)
+    return Agreement(frozenset(names), parameters) if names else NO_AGREEMENT
+
+
+def _offer_of(data: Any) -> dict[str, Any]:
+    """Return the capabilities that an annotation names; none if it is not ours."""
     if data is None:
-        return frozenset()
+        return {}
     try:
         document = json.loads(bytes(data))
     except (ValueError, RecursionError):
-        return frozenset()
+        return {}
     if not isinstance(document, dict) or document.get("version") != _FORMAT_VERSION:
-        return frozenset()
-    theirs = document.get("capabilities")
-    if not isinstance(theirs, dict):
-        return frozenset()
-    return frozenset(
-        name for name in offered if _same_version(theirs.get(name), _VERSIONS[name])
-    )
+        return {}
+    capabilities = document.get("capabilities")
+    return capabilities if isinstance(capabilities, dict) else {}
 
 
-def _same_version(capability: Any, version: int) -> bool:
-    return isinstance(capability, dict) and capability.get("version") == version
-
-
-def with_capabilities(annotations: Annotations, names: Iterable[str]) -> Annotations:
+def with_capabilities(
+    annotations: Annotations, names: Iterable[str], settings: SessionSettings
+) -> Annotations:
     """Return annotations with the offer added, if there is anything to offer."""
     offered = list(names)
     if not offered:
         return annotations
-    return {**annotations, CAPABILITIES_ID: encode_capabilities(offered)}
+    return {**annotations, CAPABILITIES_ID: encode_capabilities(offered, settings)}
 
 
 def without_capabilities(annotations: Annotations) -> Annotations:

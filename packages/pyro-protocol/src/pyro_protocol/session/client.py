@@ -17,31 +17,18 @@ from ..errors import (
 )
 from ..serializers import Serializer, serializers
 from ..serializers.marshal_reader import read_simple
-from ..wire import (
-    FLAG_ONEWAY,
-    JOIN_BELOW,
-    NO_ANNOTATIONS,
-    Annotations,
-    Buffer,
-    Decoder,
-    Frame,
-    FrameError,
-    MessageType,
-    Payload,
-    encode_frame,
-    encode_plain_frame,
-)
-from ..wire.logged import LoggedDecoder, encode_logged_frame
+from ..wire import NO_ANNOTATIONS, Annotations, Frame, FrameError, MessageType
 from .capabilities import (
-    NATIVE,
-    SUPPORTED_CAPABILITIES,
-    agreed_capabilities,
+    DEFAULT_CAPABILITIES,
+    HEARTBEAT,
+    agree,
     with_capabilities,
     without_capabilities,
 )
+from .peer import Peer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
     from .settings import SessionSettings
 
@@ -49,7 +36,7 @@ __all__ = ["ClientSession", "ClientState", "ConnectAccepted", "ConnectRefused"]
 
 _CONNECT: Final = int(MessageType.CONNECT)
 _CONNECTFAIL: Final = int(MessageType.CONNECTFAIL)
-_INVOKE: Final = int(MessageType.INVOKE)
+_RESULT: Final = int(MessageType.RESULT)
 _PING: Final = int(MessageType.PING)
 _MARSHAL_ID: Final = serializers["marshal"].id
 _DURING_HANDSHAKE: Final = frozenset({MessageType.CONNECTOK, MessageType.CONNECTFAIL})
@@ -99,13 +86,16 @@ class ConnectRefused:
 ClientEvent = ConnectAccepted | ConnectRefused | Frame
 
 
-class ClientSession:
+class ClientSession(Peer):
     """The client's end of one connection.
 
     Call `send_connect` first (unless the conversation begins connected), then
     the other ``send_*`` methods; write what `data_to_send` returns, give what
     arrives to `receive_data`, and take the answers from `events_received`: a
-    `Frame` is the answer to the request with the same sequence number.
+    `Frame` is the answer to the request with the same sequence number; where
+    ``callbacks`` is in force it is a request of the server if its type is INVOKE.
+    Where more than ``native`` is in force, act on what `signals_received` returns
+    before anything else.
 
     Args:
         settings: limits and choices.
@@ -115,84 +105,32 @@ class ClientSession:
             socket that the program has connected itself.
     """
 
-    __slots__ = (
-        "_decoder",
-        "_encode",
-        "_events",
-        "_expected",
-        "_offered",
-        "_out",
-        "_plain",
-        "_serializer",
-        "_settings",
-        "_state",
-        "capabilities",
-        "sequence",
-    )
+    __slots__ = ("_serializer", "_state")
 
     def __init__(
         self,
         settings: SessionSettings,
         *,
-        capabilities: Iterable[str] = SUPPORTED_CAPABILITIES,
+        capabilities: Iterable[str] = DEFAULT_CAPABILITIES,
         sequence: int = 0,
         connected: bool = False,
     ) -> None:
-        self._settings = settings
-        self._plain = settings.plain
-        self._offered = frozenset(capabilities)
-        self._state = ClientState.OPEN if connected else ClientState.UNCONNECTED
-        decoder = LoggedDecoder if settings.log_wire else Decoder
-        self._encode = encode_logged_frame if settings.log_wire else encode_frame
-        self._decoder = decoder(
-            settings.max_message_size,
-            settings.max_annotations,
+        super().__init__(
+            settings,
+            capabilities,
             _WHEN_OPEN if connected else _DURING_HANDSHAKE,
-            max_annotations_size=settings.max_annotations_size,
-            max_inflate_ratio=settings.max_inflate_ratio,
+            max_size=settings.max_message_size,
+            sequence=sequence,
         )
-        self._events: list[ClientEvent] = []
-        self._out: list[Buffer] = []
+        self._state = ClientState.OPEN if connected else ClientState.UNCONNECTED
+        self._may_call = connected
         # What the handshake is written with.
         self._serializer: Serializer = serializers["serpent"]
-        # Sequence numbers of the requests that have no answer yet.
-        self._expected: set[int] = set()
-        self.sequence: int = sequence
-        self.capabilities: frozenset[str] = frozenset()
 
     @property
     def state(self) -> ClientState:
         """Where the conversation stands."""
         return self._state
-
-    @property
-    def native(self) -> bool:
-        """Whether the native serializer is in force."""
-        return NATIVE in self.capabilities
-
-    @property
-    def compresses(self) -> bool:
-        """Whether payloads are compressed, so that nothing should stand apart."""
-        return self._settings.compress
-
-    @property
-    def serializers(self) -> Mapping[int, Serializer]:
-        """What reads the answers, by id."""
-        return self._settings.serializers
-
-    def limited(self, serializer: Serializer) -> Serializer:
-        """Return the serializer of the same format that keeps to our limits."""
-        return self._settings.limited(serializer)
-
-    @property
-    def missing(self) -> int:
-        """How many bytes the message being received still needs; 0 if none is."""
-        return self._decoder.missing if self._decoder.buffered else 0
-
-    @property
-    def space(self) -> memoryview | None:
-        """Where the next bytes belong, in the midst of a large message, else None."""
-        return self._decoder.space
 
     def send_connect(
         self,
@@ -218,127 +156,35 @@ class ClientSession:
         if self._state is not ClientState.UNCONNECTED:
             raise LocalProtocolError("the conversation has begun already")
         payload = serializer.dumps({"handshake": handshake, "object": object_id})
-        self._out += self._encode(
+        self._queue(
             _CONNECT,
             serializer.id,
             0,
             self.sequence,
             payload,
-            with_capabilities(annotations, self._offered),
+            with_capabilities(annotations, self._offered, self._settings),
             correlation_id,
-            compress=self._settings.compress,
-            max_size=self._settings.max_message_size,
         )
         self._serializer = serializer
         self._state = ClientState.CONNECTING
 
-    def send_call(
-        self,
-        serializer: Serializer,
-        object_id: str,
-        method: str,
-        args: Sequence[object],
-        kwargs: Mapping[str, object] | None,
-        flags: int = 0,
-        annotations: Annotations = NO_ANNOTATIONS,
-        correlation_id: bytes | None = None,
-    ) -> int:
-        """Send a request and return its sequence number.
+    def send_ping(self) -> int:
+        """Ask the server for a sign of life and return the sequence number.
 
-        Args:
-            serializer: what the request is written with.
-            object_id: the object.
-            method: the name of the method.
-            args: the positional arguments.
-            kwargs: the keyword arguments; None for attributes and batches.
-            flags: flags of the message.
-            annotations: data to send along.
-            correlation_id: 16 bytes, or None.
+        Without ``heartbeat`` the answer is an event, and several pings may be under
+        way; with it see `Pinger`.
 
         Raises:
             LocalProtocolError: the conversation is not open.
-            SerializeError: the arguments cannot be encoded.
-            MessageTooLargeError: the message is larger than the limit.
         """
-        payload: Payload
-        if self._settings.compress:
-            payload = serializer.dumps_call(object_id, method, args, kwargs)
-        else:
-            payload = serializer.encode_call(object_id, method, args, kwargs)
-        return self.send_request(
-            serializer.id, payload, flags, annotations, correlation_id
-        )
-
-    def send_request(
-        self,
-        serializer_id: int,
-        payload: Payload,
-        flags: int = 0,
-        annotations: Annotations = NO_ANNOTATIONS,
-        correlation_id: bytes | None = None,
-    ) -> int:
-        """Send a request whose payload is serialized already; see `send_call`."""
-        self._out += self.request(
-            serializer_id, payload, flags, annotations, correlation_id
-        )
-        return self.sequence
-
-    def request(
-        self,
-        serializer_id: int,
-        payload: Payload,
-        flags: int,
-        annotations: Annotations,
-        correlation_id: bytes | None,
-    ) -> list[Buffer]:
-        """Like `send_request`, but return the buffers to write; nothing is queued."""
-        if self._state is not ClientState.OPEN:
+        if not self._may_call:
             raise LocalProtocolError("the conversation is not open")
-        sequence = (self.sequence + 1) & _SEQUENCE_MASK
-        buffers: list[Buffer]
-        if (
-            self._plain
-            and not annotations
-            and correlation_id is None
-            and type(payload) is bytes
-            and len(payload) < JOIN_BELOW
-        ):
-            buffers = [
-                encode_plain_frame(_INVOKE, serializer_id, flags, sequence, payload)
-            ]
-        else:
-            settings = self._settings
-            buffers = self._encode(
-                _INVOKE,
-                serializer_id,
-                flags,
-                sequence,
-                payload,
-                annotations,
-                correlation_id,
-                compress=settings.compress,
-                max_size=settings.max_message_size,
-            )
-        self.sequence = sequence
-        if not flags & FLAG_ONEWAY:
-            self._expected.add(sequence)
-        return buffers
-
-    def send_ping(self) -> int:
-        """Ask the server for a sign of life and return the sequence number."""
-        if self._state is not ClientState.OPEN:
-            raise LocalProtocolError("the conversation is not open")
+        if HEARTBEAT in self.capabilities:
+            return super().send_ping()
         sequence = self.sequence = (self.sequence + 1) & _SEQUENCE_MASK
-        self._out += self._encode(_PING, _MARSHAL_ID, 0, sequence, b"ping")
+        self._queue(_PING, _MARSHAL_ID, 0, sequence, b"ping")
         self._expected.add(sequence)
         return sequence
-
-    def data_to_send(self) -> list[Buffer]:
-        """Return the buffers to write, in order, since the last call."""
-        out = self._out
-        if out:
-            self._out = []
-        return out
 
     def only_reply(self, data: bytes) -> Frame | None:
         """Return the answer that ``data`` is, if it is exactly one that is due.
@@ -350,10 +196,12 @@ class ClientSession:
             return None
         frame = self._decoder.only_frame(data)
         if frame is not None:
+            if self._routes and (frame.kind != _RESULT or self._argument_streams):
+                return None
             try:
                 self._expected.remove(frame.sequence)
             except KeyError:
-                self._state = ClientState.CLOSED
+                self._close()
                 raise _not_waiting(frame.sequence) from None
         return frame
 
@@ -377,24 +225,43 @@ class ClientSession:
 
     def _decode(self) -> None:
         try:
-            while (frame := self._decoder.next_frame()) is not None:
-                if self._state is ClientState.OPEN:
+            while (frame := self._next_frame()) is not None:
+                if self._routes:
+                    self._routes[frame.kind](self, frame)
+                elif self._state is ClientState.OPEN:
                     self._expected.remove(frame.sequence)
                     self._events.append(frame)
                 else:
                     self._answered(frame)
         except KeyError as error:
-            self._state = ClientState.CLOSED
+            self._close()
             raise _not_waiting(error.args[0]) from None
-        except FrameError as error:
-            self._state = ClientState.CLOSED
-            raise error.error from None
         except ProtocolError:
-            self._state = ClientState.CLOSED
+            self._close()
             raise
         except SecurityError as error:
-            self._state = ClientState.CLOSED
+            self._close()
             raise RemoteProtocolError(f"invalid handshake: {error}") from error
+
+    def _next_frame(self) -> Frame | None:
+        """Return the next frame, past requests that are to be refused alone."""
+        while True:
+            try:
+                return self._decoder.next_frame()
+            except FrameError as failure:
+                if failure.fatal or not self._refused(failure):
+                    raise failure.error from None
+
+    def _close(self) -> None:
+        self._state = ClientState.CLOSED
+        self._may_call = False
+
+    def _give_up(self, reason: str) -> None:
+        self.error = reason
+        self._close()
+
+    def _take_plain_ping(self, frame: Frame) -> None:
+        self._take_result(frame)
 
     def receive_eof(self) -> None:
         """Take notice that the server has closed the connection.
@@ -402,7 +269,8 @@ class ClientSession:
         Raises:
             ConnectionClosedError: always; it says what was missing.
         """
-        was, self._state = self._state, ClientState.CLOSED
+        was = self._state
+        self._close()
         if self._decoder.buffered:
             detail = "in the middle of a message"
         elif was is ClientState.CONNECTING:
@@ -433,15 +301,20 @@ class ClientSession:
         if self._state is not ClientState.CONNECTING:
             raise RemoteProtocolError("the server spoke before it was asked")
         if frame.kind == _CONNECTFAIL:
-            self._state = ClientState.CLOSED
+            self._close()
             reason = _refusal_text(frame, self._settings.serializers)
             self._events.append(ConnectRefused(reason))
             return
         self._events.append(_accepted(frame, self.limited(self._serializer)))
-        self.capabilities = agreed_capabilities(self._offered, frame.annotations)
+        agreement = agree(self._offered, frame.annotations)
+        self._agreed(
+            agreement,
+            _WHEN_OPEN,
+            calls=agreement.call_window,
+            answers=self._settings.max_in_flight,
+        )
         self._state = ClientState.OPEN
-        self._decoder.accepted = _WHEN_OPEN
-        self._decoder.splits = self.native
+        self._may_call = True
 
 
 def _not_waiting(sequence: int) -> RemoteProtocolError:

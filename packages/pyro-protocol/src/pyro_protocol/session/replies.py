@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
 
 from ..errors import RemoteProtocolError, SerializeError, show_remote_traceback
 from ..serializers import Serializer, serializers, serializers_by_id
@@ -12,9 +12,11 @@ from ..wire import FLAG_EXCEPTION, FLAG_STREAM, Frame
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["StreamReference", "read_reply"]
+__all__ = ["STREAM_ANNOTATION", "StreamReference", "raise_remote", "read_reply"]
 
-_STREAM_ANNOTATION: Final = "STRM"
+STREAM_ANNOTATION: Final = "STRM"
+"""The annotation of a RESULT that holds the id of the stream it starts."""
+
 _SERPENT_ID: Final = serializers["serpent"].id
 
 
@@ -64,16 +66,25 @@ def read_reply(
     if not flags & FLAG_EXCEPTION:
         return serializer.loads(frame.payload)
     if flags & FLAG_STREAM:
-        identifier = frame.annotations.get(_STREAM_ANNOTATION)
+        identifier = frame.annotations.get(STREAM_ANNOTATION)
         if identifier is not None:
             try:
                 return StreamReference(str(identifier, "ascii"))
             except UnicodeDecodeError as failure:
                 raise RemoteProtocolError("the stream id is not ASCII") from failure
-    error = serializer.loads_exception(frame.payload)
+    return raise_remote(serializer.loads_exception(frame.payload))
+
+
+def raise_remote(error: object) -> NoReturn:
+    """Raise an exception that was received.
+
+    Raises:
+        RemoteProtocolError: it is none.
+        Exception: what was received.
+    """
     if not isinstance(error, Exception):
         raise RemoteProtocolError(
-            f"the server announced an exception and sent {type(error).__name__}"
+            f"the peer announced an exception and sent {type(error).__name__}"
         )
     show_remote_traceback(error)
     try:

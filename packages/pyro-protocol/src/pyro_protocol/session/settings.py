@@ -33,6 +33,11 @@ class SessionSettings:
         max_annotations_size: the most bytes of all annotations of one message.
         max_inflate_ratio: how many times larger than it arrived a compressed message
             may become, beyond 16 MiB.
+        max_in_flight: the most calls of the peer that may be unanswered at the same
+            time, where that is agreed on. 1000: more threads or tasks of one program
+            hardly wait at once, and each costs a request kept here.
+        max_streams: the most streams open in each direction of one connection. 1000:
+            programs iterate over a few, and each costs a generator.
         compress: whether payloads are compressed when sent.
         log_wire: whether messages are logged.
         accepted_serializers: the ids that requests may be made with. marshal is
@@ -46,6 +51,8 @@ class SessionSettings:
     max_annotations: int = 256
     max_annotations_size: int = MAX_ANNOTATIONS_SIZE
     max_inflate_ratio: int = MAX_INFLATE_RATIO
+    max_in_flight: int = 1000
+    max_streams: int = 1000
     compress: bool = False
     log_wire: bool = False
     accepted_serializers: frozenset[int] = frozenset(
@@ -85,6 +92,8 @@ class SessionSettings:
             max_annotations=config.MAX_ANNOTATIONS,
             max_annotations_size=config.MAX_ANNOTATIONS_SIZE,
             max_inflate_ratio=config.MAX_INFLATE_RATIO,
+            max_in_flight=config.MAX_IN_FLIGHT,
+            max_streams=config.MAX_STREAMS,
             compress=config.COMPRESSION,
             log_wire=config.LOGWIRE,
             accepted_serializers=frozenset(

@@ -1,0 +1,205 @@
+"""What both ends of a conversation have: bytes in, events and bytes out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from ..errors import LocalProtocolError
+from ..wire import NO_ANNOTATIONS, Annotations, Decoder, MessageType, encode_frame
+from ..wire.logged import LoggedDecoder, encode_logged_frame
+from .capabilities import NATIVE, NO_AGREEMENT, Agreement
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Iterable, Mapping
+
+    from ..serializers import Serializer
+    from ..wire import Buffer, Frame, Payload
+    from .consuming import ConsumedStream
+    from .producing import ProducedStream
+    from .settings import SessionSettings
+    from .signals import Signal
+
+__all__ = ["Endpoint"]
+
+_NO_ROUTES: Final[Mapping[int, Any]] = {}
+
+
+class Endpoint:
+    """The part of a session that does not depend on which end it is.
+
+    Attributes:
+        agreement: what is in force on this connection.
+        capabilities: the names of it.
+        sequence: the sequence number of the call last made.
+        error: why this side has ended the conversation, or None.
+    """
+
+    # All that the parts of a session keep, as only one of them can have slots.
+    __slots__ = (
+        "_argument_streams",
+        "_consumed",
+        "_decoder",
+        "_encode",
+        "_events",
+        "_expected",
+        "_last_ping",
+        "_last_stream",
+        "_may_call",
+        "_most_running",
+        "_offered",
+        "_out",
+        "_pinged",
+        "_plain",
+        "_pong",
+        "_produced",
+        "_ready",
+        "_routes",
+        "_running",
+        "_serializers",
+        "_settings",
+        "_signals",
+        "_usable",
+        "_window",
+        "agreement",
+        "capabilities",
+        "error",
+        "sequence",
+    )
+
+    def __init__(
+        self,
+        settings: SessionSettings,
+        capabilities: Iterable[str],
+        accepted: Container[int],
+        *,
+        max_size: int,
+        sequence: int = 0,
+    ) -> None:
+        self._settings = settings
+        self._plain = settings.plain
+        self._serializers = settings.serializers
+        self._offered = frozenset(capabilities)
+        decoder = LoggedDecoder if settings.log_wire else Decoder
+        self._encode = encode_logged_frame if settings.log_wire else encode_frame
+        self._decoder = decoder(
+            max_size,
+            settings.max_annotations,
+            accepted,
+            max_annotations_size=settings.max_annotations_size,
+            max_inflate_ratio=settings.max_inflate_ratio,
+        )
+        self._out: list[Buffer] = []
+        self._events: list[Any] = []
+        self._signals: list[Signal] = []
+        # Whether calls can be made from here.
+        self._may_call = False
+        # What takes in each type of message, if a capability but native is in force.
+        self._routes: Mapping[int, Any] = _NO_ROUTES
+        # Sequence numbers of the calls made here that have no answer yet, and how
+        # many they may be; 0 is no bound.
+        self._expected: set[int] = set()
+        self._window = 0
+        self.sequence: int = sequence
+        # Sequence numbers of the calls made there that have no answer yet, and how
+        # many they may be. Kept only where a capability needs them.
+        self._running: set[int] = set()
+        self._most_running = 0
+        # The serializers that requests have been made with, once checked.
+        self._usable: dict[int, Serializer] = {}
+        self._last_ping = 0
+        self._pinged: int | None = None
+        self._pong: Frame | None = None
+        # Open streams by number, and those produced here that have something to send.
+        self._produced: dict[int, ProducedStream] = {}
+        self._consumed: dict[int, ConsumedStream] = {}
+        self._ready: dict[int, ProducedStream] = {}
+        self._last_stream = 0
+        self._argument_streams: dict[int, tuple[int, ...]] = {}
+        self.error: str | None = None
+        self.agreement: Agreement = NO_AGREEMENT
+        self.capabilities: frozenset[str] = frozenset()
+
+    @property
+    def native(self) -> bool:
+        """Whether the native serializer is in force."""
+        return NATIVE in self.capabilities
+
+    @property
+    def serializers(self) -> Mapping[int, Serializer]:
+        """What reads messages, by id."""
+        return self._serializers
+
+    def limited(self, serializer: Serializer) -> Serializer:
+        """Return the serializer of the same format that keeps to our limits."""
+        return self._settings.limited(serializer)
+
+    @property
+    def missing(self) -> int:
+        """How many bytes the message being received still needs; 0 if none is."""
+        return self._decoder.missing if self._decoder.buffered else 0
+
+    @property
+    def space(self) -> memoryview | None:
+        """Where the next bytes belong, in the midst of a large message, else None."""
+        return self._decoder.space
+
+    @property
+    def compresses(self) -> bool:
+        """Whether payloads are compressed, so that nothing should stand apart."""
+        return self._settings.compress
+
+    def signals_received(self) -> list[Signal]:
+        """Return the signals that have arrived since the last call, in order.
+
+        They are to be acted on before the events that have arrived with them wait
+        for anything.
+        """
+        signals = self._signals
+        if signals:
+            self._signals = []
+        return signals
+
+    def _give_up(self, reason: str) -> None:
+        """End the conversation, because it cannot go on."""
+        raise NotImplementedError
+
+    def _require(self, capability: str, doing: str) -> None:
+        if capability not in self.capabilities:
+            raise LocalProtocolError(
+                f"cannot {doing}: the capability {capability!r} is not in force on "
+                "this connection; see `capabilities`"
+            )
+
+    def _serialized(self, serializer: Serializer, value: object) -> Payload:
+        """Return a value as a payload; its large buffers apart if that is of use."""
+        if self._settings.compress:
+            return serializer.dumps(value)
+        return serializer.encode(value)
+
+    def _queue(
+        self,
+        kind: int,
+        serializer_id: int,
+        flags: int,
+        sequence: int,
+        payload: Payload,
+        annotations: Annotations = NO_ANNOTATIONS,
+        correlation_id: bytes | None = None,
+    ) -> None:
+        """Queue a message of any type.
+
+        Raises:
+            MessageTooLargeError: it is larger than the limit; nothing was queued.
+            LocalProtocolError: its annotations are unusable; nothing was queued.
+        """
+        self._out += self._encode(
+            kind,
+            serializer_id,
+            flags,
+            sequence,
+            payload,
+            annotations,
+            correlation_id,
+            compress=self._settings.compress and kind != MessageType.PING,
+            max_size=self._settings.max_message_size,
+        )

@@ -1,0 +1,166 @@
+"""How the payloads of stream messages are laid out.
+
+Each begins with the number of the stream; integers are unsigned and big endian.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, Final
+
+from ..errors import RemoteProtocolError
+from ..wire import Payload, SplitPayload
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = [
+    "STREAM_NUMBER_ID",
+    "UNBOUNDED",
+    "item_size",
+    "pack_credit",
+    "pack_end",
+    "pack_items",
+    "pack_number",
+    "pack_want",
+    "unpack_credit",
+    "unpack_end",
+    "unpack_items",
+    "unpack_number",
+    "unpack_want",
+]
+
+STREAM_NUMBER_ID: Final = "CHNK"
+"""The annotation of a RESULT that holds the number of the stream it starts."""
+
+UNBOUNDED: Final = 0xFFFF_FFFF
+"""As a credit: no bound any more."""
+
+_NUMBER: Final = struct.Struct("!I")
+_WANT: Final = struct.Struct("!II")
+_CREDIT: Final = struct.Struct("!III")
+
+
+def item_size(item: Payload) -> int:
+    """Return how many bytes of credit an item needs."""
+    return _NUMBER.size + len(item)
+
+
+def pack_number(number: int) -> bytes:
+    """Return the payload of CLOSE, or the data of the annotation of a RESULT."""
+    return _NUMBER.pack(number)
+
+
+def unpack_number(data: Payload) -> int:
+    """Return the number in the payload of CLOSE, or in an annotation.
+
+    Raises:
+        RemoteProtocolError: it has another size.
+    """
+    return _unpack(_NUMBER, data)[0]
+
+
+def pack_credit(number: int, items: int, size: int) -> bytes:
+    """Return the payload of CREDIT."""
+    return _CREDIT.pack(number, items, size)
+
+
+def unpack_credit(data: Payload) -> tuple[int, int, int]:
+    """Return number, items and bytes of a CREDIT.
+
+    Raises:
+        RemoteProtocolError: it has another size.
+    """
+    number, items, size = _unpack(_CREDIT, data)
+    return number, items, size
+
+
+def pack_want(number: int, size: int) -> bytes:
+    """Return the payload of WANT."""
+    return _WANT.pack(number, size)
+
+
+def unpack_want(data: Payload) -> tuple[int, int]:
+    """Return number and bytes of a WANT.
+
+    Raises:
+        RemoteProtocolError: it has another size.
+    """
+    number, size = _unpack(_WANT, data)
+    return number, size
+
+
+def pack_items(number: int, items: Sequence[Payload]) -> Payload:
+    """Return the payload of ITEMS; an item with buffers apart must be the only one."""
+    first = items[0]
+    if isinstance(first, SplitPayload):
+        head = _NUMBER.pack(number) + _NUMBER.pack(len(first.head)) + first.head
+        return SplitPayload(head, first.buffers)
+    parts = [_NUMBER.pack(number)]
+    for item in items:
+        parts += (_NUMBER.pack(len(item)), item)  # type: ignore[arg-type] # none is split
+    return b"".join(parts)
+
+
+def unpack_items(data: Payload) -> tuple[int, tuple[Payload, ...]]:
+    """Return the number and the items of an ITEMS.
+
+    Raises:
+        RemoteProtocolError: the lengths do not agree with the size.
+    """
+    split = isinstance(data, SplitPayload)
+    text = data.head if isinstance(data, SplitPayload) else data
+    size = len(text)
+    if size < _NUMBER.size:
+        raise RemoteProtocolError("a stream message is cut off")
+    (number,) = _NUMBER.unpack_from(text)
+    position = _NUMBER.size
+    items: list[Payload] = []
+    while position < size:
+        if size - position < _NUMBER.size:
+            raise RemoteProtocolError(f"an item of stream {number} is cut off")
+        (length,) = _NUMBER.unpack_from(text, position)
+        position += _NUMBER.size
+        if length > size - position:
+            raise RemoteProtocolError(f"an item of stream {number} is cut off")
+        items.append(text[position : position + length])
+        position += length
+    if not items or (split and len(items) > 1):
+        raise RemoteProtocolError(
+            f"a message with {len(items)} items of stream {number} is not allowed"
+        )
+    if isinstance(data, SplitPayload):
+        items = [SplitPayload(bytes(items[0]), data.buffers)]
+    return number, tuple(items)
+
+
+def pack_end(number: int, value: Payload) -> Payload:
+    """Return the payload of END."""
+    head = _NUMBER.pack(number)
+    if isinstance(value, SplitPayload):
+        return SplitPayload(head + value.head, value.buffers)
+    return head + value
+
+
+def unpack_end(data: Payload) -> tuple[int, Payload]:
+    """Return the number, and what the generator returned or raised, of an END.
+
+    Raises:
+        RemoteProtocolError: the message is cut off.
+    """
+    head = data.head if isinstance(data, SplitPayload) else data
+    if len(head) < _NUMBER.size:
+        raise RemoteProtocolError("a stream message is cut off")
+    (number,) = _NUMBER.unpack_from(head)
+    rest = head[_NUMBER.size :]
+    if isinstance(data, SplitPayload):
+        return number, SplitPayload(rest, data.buffers)
+    return number, rest
+
+
+def _unpack(layout: struct.Struct, data: Payload) -> tuple[int, ...]:
+    if isinstance(data, SplitPayload) or len(data) != layout.size:
+        raise RemoteProtocolError(
+            f"a stream message has {len(data)} bytes instead of {layout.size}"
+        )
+    return layout.unpack(data)
