@@ -474,6 +474,19 @@ class TestRequests:
             read_reply(frame, 1)
         assert line.call("add", 1, 2) == 3
 
+    def test_the_answer_to_what_cannot_be_decoded_does_not_repeat_it(
+        self, server: Server
+    ) -> None:
+        line = talk(server, "native")
+        line.client.send_request(78, b"\x05 and all the rest of a long message")
+
+        (frame,) = line.pump()
+
+        with pytest.raises(SerializeError) as caught:
+            read_reply(frame, 78)
+        assert caught.value.__cause__ is None
+        assert b"a long message" not in frame.payload
+
     def test_an_unknown_serializer_is_answered_in_serpent(self, server: Server) -> None:
         line = talk(server)
         line.client.send_request(99, b"")

@@ -289,4 +289,7 @@ class ServerConnection:
         _logger.warning("a request of %s was refused: %s", self.client, error)
         if isinstance(error, CommunicationError):
             error.outcome = "not_sent"
+        # It may hold the whole message, which its sender has already.
+        error.__cause__ = None
+        error.__suppress_context__ = True
         self._fail(frame, error, state)

@@ -154,7 +154,7 @@ def unpack_end(data: Payload) -> tuple[int, Payload]:
     (number,) = _NUMBER.unpack_from(head)
     rest = head[_NUMBER.size :]
     if isinstance(data, SplitPayload):
-        return number, SplitPayload(rest, data.buffers)
+        return number, SplitPayload(bytes(rest), data.buffers)
     return number, rest
 
 
