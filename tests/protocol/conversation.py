@@ -21,17 +21,22 @@ from pyro_protocol.serializers import serializers
 from pyro_protocol.session import (
     ClientSession,
     ConnectAccepted,
+    ConnectRequest,
     ServerConnection,
+    ServerSession,
     Service,
     SessionSettings,
     read_reply,
 )
+from pyro_protocol.session.capabilities import SUPPORTED_CAPABILITIES
 from pyro_protocol.wire import Frame
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
-__all__ = ["ALL_SERIALIZERS", "Conversation", "Link", "Server"]
+    from pyro_protocol.session import Signal
+
+__all__ = ["ALL_SERIALIZERS", "Conversation", "Link", "Pair", "Server"]
 
 ALL_SERIALIZERS = SessionSettings(
     accepted_serializers=frozenset(one.id for one in serializers.values())
@@ -176,3 +181,66 @@ class Conversation:
         frame = self.request("example.target", method, args, kwargs)
         assert frame is not None
         return read_reply(frame, self.serializer.id)
+
+
+class Pair:
+    """Both sessions of one open connection, and nobody behind them.
+
+    Args:
+        capabilities: what both offer.
+        client_settings: the settings of the client.
+        server_settings: the settings of the server.
+    """
+
+    def __init__(
+        self,
+        capabilities: Iterable[str] = SUPPORTED_CAPABILITIES,
+        *,
+        client_settings: SessionSettings | None = None,
+        server_settings: SessionSettings | None = None,
+    ) -> None:
+        offered = frozenset(capabilities)
+        self.client = ClientSession(
+            client_settings or SessionSettings(), capabilities=offered
+        )
+        self.server = ServerSession(
+            server_settings or SessionSettings(), capabilities=offered
+        )
+        self.client.send_connect(serializers["serpent"], "thing", "hello")
+        (request,) = self.to_server()
+        assert isinstance(request, ConnectRequest)
+        metadata: dict[str, list[str]] = {"methods": [], "oneway": [], "attrs": []}
+        self.server.send_accept(request, "hello", metadata)
+        (accepted,) = self.to_client()
+        assert isinstance(accepted, ConnectAccepted)
+
+    def to_server(self, piece: int = 0) -> list[Any]:
+        """Carry what the client has to send, and return the server's events.
+
+        Args:
+            piece: how many bytes at once; 0 means all.
+        """
+        for data in _cut(b"".join(self.client.data_to_send()), piece):
+            self.server.receive_data(data)
+        return self.server.events_received()
+
+    def to_client(self, piece: int = 0) -> list[Any]:
+        """Carry what the server has to send, and return the client's events."""
+        for data in _cut(b"".join(self.server.data_to_send()), piece):
+            self.client.receive_data(data)
+        return self.client.events_received()
+
+    def client_signals(self) -> list[Signal]:
+        """Carry what the server has to send; return the client's signals."""
+        assert self.to_client() == []
+        return self.client.signals_received()
+
+    def server_signals(self) -> list[Signal]:
+        """Carry what the client has to send; return the server's signals."""
+        assert self.to_server() == []
+        return self.server.signals_received()
+
+
+def _cut(data: bytes, piece: int) -> list[bytes]:
+    size = piece or len(data) or 1
+    return [data[start : start + size] for start in range(0, len(data), size)]

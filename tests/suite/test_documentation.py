@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import re
 from pathlib import Path
 
@@ -66,3 +67,13 @@ def test_the_fixed_limits_are_documented_with_their_values() -> None:
         module, _, constant = name.rpartition(".")
         found = getattr(importlib.import_module(module), constant)
         assert repr(found) == value, name
+
+
+def test_the_messages_of_the_capabilities_are_those_that_are_tested() -> None:
+    text = (ROOT / "docs" / "protocol.md").read_text("utf-8")
+    shown = {
+        "".join(block.split())
+        for block in re.findall(r"^```\n([^`]+)```$", text, re.MULTILINE)
+    }
+    vectors = (ROOT / "tests" / "vectors" / "capabilities.json").read_text("utf-8")
+    assert {one["hex"] for one in json.loads(vectors)} <= shown

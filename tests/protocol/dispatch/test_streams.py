@@ -104,6 +104,18 @@ def test_closing_a_stream_runs_the_clean_up_of_its_generator_at_once(
     assert len(client.streams) == 0
 
 
+def test_a_stream_can_be_handed_over_to_one_who_sends_it_himself(
+    table: StreamTable, client: ClientConnection
+) -> None:
+    items = iter(["one", "two"])
+    stream = table.open(client, items)
+
+    assert table.take(stream) is items
+    assert table.take(stream) is None
+    assert len(table) == 0
+    assert len(client.streams) == 0
+
+
 def test_closing_an_unknown_stream_is_harmless(table: StreamTable) -> None:
     table.close("nothing")
 

@@ -215,3 +215,16 @@ def test_a_bytearray_that_grows_as_it_arrives_arrives_whole(
     frame = decoder.next_frame()
     assert frame is not None
     assert parts_of(frame) == (b"head", [bytearray(data), b"x" * 70_000])
+
+
+@pytest.mark.parametrize("begun", [1, 3, 5, 6, 39, 40, 41])
+def test_the_next_message_may_begin_with_the_end_of_a_large_one(begun: int) -> None:
+    large = encoded(SplitPayload(b"head", [bytearray(LARGE)]))
+    small = b"".join(encode_frame(MessageType.INVOKE, 78, 0, 2, b"small"))
+
+    first, second = decode(
+        large[:-10], large[-10:] + small[:begun], small[begun:-1], small[-1:]
+    )
+
+    assert parts_of(first) == (b"head", [bytearray(LARGE)])
+    assert (second.sequence, second.payload) == (2, b"small")

@@ -6,7 +6,7 @@ import os
 import platform
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from .__about__ import __version__
 from .config_rules import check, from_text, is_secret
@@ -105,7 +105,7 @@ class Configuration:
     """
 
     __slots__ = (*sorted(_DEFAULTS), "_faults")
-    __hash__ = None  # type: ignore[assignment] # it can be changed
+    __hash__: ClassVar[None] = None  # type: ignore[assignment] # it can change
 
     BROADCAST_ADDRS: list[str]
     COMMTIMEOUT: float

@@ -93,6 +93,14 @@ class StreamTable:
             self._remove(stream_id)
             raise
 
+    def take(self, stream_id: str) -> Iterator[Any] | None:
+        """Hand a stream over to one who sends its items unasked; None if unknown.
+
+        From then on it counts no more here, and ends with its connection.
+        """
+        stream = self._remove(stream_id)
+        return None if stream is None else stream.iterator
+
     def close(self, stream_id: str) -> None:
         """End a stream early; an unknown id is ignored."""
         stream = self._remove(stream_id)

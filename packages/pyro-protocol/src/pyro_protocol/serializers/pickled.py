@@ -15,7 +15,7 @@ from __future__ import annotations
 import pickle
 from importlib import import_module
 from io import BytesIO
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from ..errors import SerializeError
 from ..uri import URI
@@ -56,7 +56,7 @@ class PickleSerializer(Serializer):
     """Python's own pickle; runs any code that its data asks for."""
 
     name = "pickle"
-    id = PICKLED_IDS["pickle"]
+    id: ClassVar[int] = PICKLED_IDS["pickle"]
 
     def __init__(self) -> None:
         library = self._library()
@@ -106,14 +106,14 @@ class CloudpickleSerializer(PickleSerializer):
     """The cloudpickle library: sends the code of functions and local classes."""
 
     name = "cloudpickle"
-    id = PICKLED_IDS["cloudpickle"]
+    id: ClassVar[int] = PICKLED_IDS["cloudpickle"]
 
 
 class DillSerializer(PickleSerializer):
     """The dill library: sends the code of functions and local classes."""
 
     name = "dill"
-    id = PICKLED_IDS["dill"]
+    id: ClassVar[int] = PICKLED_IDS["dill"]
 
 
 class _ReferencePickler:

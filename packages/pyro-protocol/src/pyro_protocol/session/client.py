@@ -181,7 +181,10 @@ class ClientSession(Peer):
             raise LocalProtocolError("the conversation is not open")
         if HEARTBEAT in self.capabilities:
             return super().send_ping()
-        sequence = self.sequence = (self.sequence + 1) & _SEQUENCE_MASK
+        sequence = (self.sequence + 1) & _SEQUENCE_MASK
+        if self._routes:
+            sequence = self._free_sequence(0)
+        self.sequence = sequence
         self._queue(_PING, _MARSHAL_ID, 0, sequence, b"ping")
         self._expected.add(sequence)
         return sequence
@@ -224,6 +227,8 @@ class ClientSession(Peer):
         self._decode()
 
     def _decode(self) -> None:
+        if self._state is ClientState.CLOSED:
+            raise RemoteProtocolError("the server spoke after the conversation's end")
         try:
             while (frame := self._next_frame()) is not None:
                 if self._routes:

@@ -28,6 +28,7 @@ from .stream_frames import (
 
 if TYPE_CHECKING:
     from ..serializers import Serializer
+    from ..wire import Buffer
 
 __all__ = ["CHUNK_SIZE", "MAX_QUEUED", "ProducedStream", "StreamProducer"]
 
@@ -114,14 +115,18 @@ class ProducedStream:
         elif self.size is not None:
             self.size += size
 
-    def take_chunk(self) -> list[Payload]:
-        """Take the items for the next message out of the queue, as credit allows."""
+    def take_chunk(self, most: int) -> list[Payload]:
+        """Take the items for the next message out of the queue, as credit allows.
+
+        Args:
+            most: bytes of items from which on no other joins them.
+        """
         chunk: list[Payload] = []
         total = 0
         while self.queue and self.items != 0:
             item = self.queue[0]
             size = item_size(item)
-            alone = isinstance(item, SplitPayload) or total + size > CHUNK_SIZE
+            alone = isinstance(item, SplitPayload) or total + size > most
             if (self.size is not None and size > self.size) or (chunk and alone):
                 break
             self.queue.popleft()
@@ -189,6 +194,8 @@ class StreamProducer(Endpoint):
     def send_item(self, number: int, value: object) -> bool:
         """Queue an item; it leaves with the next `data_to_send`, if credit covers it.
 
+        The generator may change it afterwards: what is sent is what it is now.
+
         Returns:
             False if the consumer has closed the stream: end the generator.
 
@@ -204,7 +211,7 @@ class StreamProducer(Endpoint):
             raise LocalProtocolError(
                 f"stream {number} has no room for an item; ask can_produce first"
             )
-        item = self._serialized(stream.serializer, value)
+        item = _settled(self._serialized(stream.serializer, value))
         self._check_size(item)
         stream.queue.append(item)
         stream.queued += item_size(item)
@@ -224,7 +231,7 @@ class StreamProducer(Endpoint):
         """
         stream = self._stream(number)
         if stream is not None:
-            payload = self._serialized(stream.serializer, value)
+            payload = _settled(self._serialized(stream.serializer, value))
             self._check_size(payload)
             self._finish(stream, 0, payload)
 
@@ -266,11 +273,12 @@ class StreamProducer(Endpoint):
     def _send_ready(self) -> None:
         """Queue what the streams have to send, and may."""
         ready, self._ready = self._ready, {}
+        most = min(CHUNK_SIZE, self._settings.max_message_size - _OVERHEAD)
         for number, stream in ready.items():
             if not stream.known:
                 # It comes back with the first credit.
                 continue
-            while chunk := stream.take_chunk():
+            while chunk := stream.take_chunk(most):
                 self._queue_part(_ITEMS, stream, pack_items(number, chunk))
             if not stream.queue:
                 if stream.end is not None:
@@ -338,3 +346,20 @@ class StreamProducer(Endpoint):
                 self.discard_stream(number)
                 if stream.end is None:
                     self._signals.append(StreamClosed(number))
+
+
+def _settled(payload: Payload) -> Payload:
+    """Return a payload that stays as it is while it waits for credit.
+
+    A generator that fills the same buffer for every item is common.
+    """
+    if not isinstance(payload, SplitPayload):
+        return payload
+    return SplitPayload(payload.head, [_settled_buffer(one) for one in payload.buffers])
+
+
+def _settled_buffer(buffer: Buffer) -> Buffer:
+    view = memoryview(buffer)
+    if isinstance(view.obj, bytes):
+        return buffer
+    return bytes(view) if view.readonly else bytearray(view)

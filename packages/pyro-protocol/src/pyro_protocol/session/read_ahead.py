@@ -52,20 +52,24 @@ class CreditPlan:
     """What to grant for one stream, and when; each method returns what to grant now.
 
     Credit is renewed when half of it has been consumed: earlier would cost a
-    message for each item, later would make the producer wait.
+    message for each item, later would make the producer wait. An item that is larger
+    than the read-ahead is let through when nothing else waits to be consumed.
 
     Args:
         policy: how far the producer may be ahead.
     """
 
-    __slots__ = ("_advance", "_items", "_policy", "_size")
+    __slots__ = ("_advance", "_items", "_missing", "_policy", "_size", "_waiting")
 
     def __init__(self, policy: ReadAhead) -> None:
         self._policy = policy
         # Consumed and not granted again yet.
         self._items = 0
         self._size = 0
-        # Granted beyond the policy, for an item that would not fit.
+        # Received and not consumed yet.
+        self._waiting = 0
+        # What the next item needs beyond what is granted, and what was granted so.
+        self._missing = 0
         self._advance = 0
 
     def begin(self) -> Grant:
@@ -79,22 +83,37 @@ class CreditPlan:
         """The program asks for an item, and none is waiting or under way."""
         return _NOTHING if self._policy.items else (1, 0)
 
+    def received(self, items: int) -> None:
+        """So many items have arrived, and wait to be consumed."""
+        self._waiting += items
+
     def consumed(self, size: int) -> Grant:
         """The program has taken an item that needed ``size`` bytes of credit."""
         policy = self._policy
+        self._waiting -= 1
         if not policy.items:
             return _NOTHING
         self._items += 1
         self._size += size
-        if self._items * 2 < policy.items and self._size * 2 < policy.bytes:
-            return _NOTHING
-        items, self._items = self._items, 0
-        size, self._size = self._size, 0
-        repaid = min(size, self._advance)
-        self._advance -= repaid
-        return items, size - repaid
+        items = renewed = 0
+        if self._items * 2 >= policy.items or self._size * 2 >= policy.bytes:
+            items, self._items = self._items, 0
+            size, self._size = self._size, 0
+            repaid = min(size, self._advance)
+            self._advance -= repaid
+            renewed = size - repaid
+            self._missing = max(0, self._missing - renewed)
+        return items, renewed + self._let_through()
 
     def wanted(self, missing: int) -> Grant:
         """The next item needs ``missing`` bytes more than are left."""
+        self._missing = missing
+        return 0, self._let_through()
+
+    def _let_through(self) -> int:
+        """Return what is missing for an item, once it is to be the only one here."""
+        if self._waiting:
+            return 0
+        missing, self._missing = self._missing, 0
         self._advance += missing
-        return 0, missing
+        return missing

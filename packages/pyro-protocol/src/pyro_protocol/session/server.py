@@ -221,8 +221,10 @@ class ServerSession(Peer):
         except ProtocolError as error:
             self._give_up(str(error))
             return
-        if failure.fatal or not (refused or _is_ping(failure)):
+        if failure.fatal or (self._routes and not refused):
             self._give_up(str(failure.error))
+        elif not refused:
+            _logger.warning("a ping was ignored: %s", failure.error)
 
     def _give_up(self, reason: str) -> None:
         self.error = reason
@@ -359,8 +361,3 @@ class ServerSession(Peer):
             annotations,
             correlation_id,
         )
-
-
-def _is_ping(failure: FrameError) -> bool:
-    """Whether nothing but a ping without an answer is lost."""
-    return failure.frame is not None and failure.frame.kind == _PING

@@ -359,6 +359,8 @@ class Decoder:
             return None
         self._body = None
         self._start = 0
+        # What has arrived of the next message must stay before what arrives now.
+        self._join()
         if body.problem is not None:
             raise FrameError(body.problem, body.head, fatal=False)
         return self._completed(body.head._replace(payload=body.payload()))
