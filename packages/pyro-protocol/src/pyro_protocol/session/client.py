@@ -262,7 +262,7 @@ class ClientSession(Peer):
         self._may_call = False
 
     def _give_up(self, reason: str) -> None:
-        self.error = reason
+        self._note(reason)
         self._close()
 
     def _take_plain_ping(self, frame: Frame) -> None:

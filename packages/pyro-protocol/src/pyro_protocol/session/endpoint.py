@@ -159,6 +159,10 @@ class Endpoint:
             self._signals = []
         return signals
 
+    def _note(self, reason: str) -> None:
+        """Take a note of why this side ends the conversation."""
+        self.error = reason
+
     def _give_up(self, reason: str) -> None:
         """End the conversation, because it cannot go on."""
         raise NotImplementedError

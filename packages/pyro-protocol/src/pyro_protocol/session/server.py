@@ -172,7 +172,7 @@ class ServerSession(Peer):
     def receive_eof(self) -> None:
         """Take notice that the client will send nothing more."""
         if self._state is not ServerState.CLOSING and self._decoder.buffered:
-            self.error = "the client left in the middle of a message"
+            self._note("the client left in the middle of a message")
         self._move(ServerState.CLOSING)
 
     def events_received(self) -> list[ServerEvent]:
@@ -227,7 +227,7 @@ class ServerSession(Peer):
             _logger.warning("a ping was ignored: %s", failure.error)
 
     def _give_up(self, reason: str) -> None:
-        self.error = reason
+        self._note(reason)
         self._move(ServerState.CLOSING)
 
     def _connect(self, frame: Frame) -> None:
@@ -316,7 +316,7 @@ class ServerSession(Peer):
         annotations: Annotations = NO_ANNOTATIONS,
     ) -> None:
         reason = sendable(reason)
-        self.error = f"refused: {reason}"
+        self._note(f"refused: {reason}")
         known = frame is not None and frame.serializer_id in self._serializers
         if frame is None or not known or frame.serializer_id == _MARSHAL_ID:
             # What Pyro5 uses where it does not know better; a text needs no more.
