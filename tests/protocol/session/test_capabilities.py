@@ -154,3 +154,9 @@ def test_the_program_does_not_see_the_offer() -> None:
     assert without_capabilities({"ABCD": b"x", "CAPS": OFFER}) == {"ABCD": b"x"}
     assert without_capabilities({"CAPS": OFFER}) == {}
     assert without_capabilities(NO_ANNOTATIONS) is NO_ANNOTATIONS
+
+
+@pytest.mark.parametrize("version", [True, 1.0, "1", None, 2])
+def test_a_version_is_the_number_and_nothing_equal_to_it(version: object) -> None:
+    assert agreed(document({"native": {"version": version}})) == frozenset()
+    assert agreed(document({"native": {"version": 1}}, version)) == frozenset()

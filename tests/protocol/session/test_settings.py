@@ -64,3 +64,9 @@ def test_an_unknown_serializer_is_named_with_those_there_are(
         ValueError, match=r"unknown serializers: yaml; known: .*serpent"
     ):
         SessionSettings.from_config(config)
+
+
+@pytest.mark.parametrize("window", [0, -1, 65536])
+def test_a_window_has_to_fit_the_sequence_numbers(window: int) -> None:
+    with pytest.raises(ValueError, match="1 to 65535"):
+        SessionSettings(max_in_flight=window)

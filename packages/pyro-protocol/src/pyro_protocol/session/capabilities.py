@@ -139,7 +139,7 @@ def agree(offered: Iterable[str], annotations: Annotations) -> Agreement:
         capability = theirs.get(name)
         if not (
             isinstance(capability, dict)
-            and capability.get("version") == _VERSIONS[name]
+            and _is_number(capability.get("version"), _VERSIONS[name])
         ):
             continue
         if name in _PARAMETERS:
@@ -152,6 +152,11 @@ def agree(offered: Iterable[str], annotations: Annotations) -> Agreement:
     return Agreement(frozenset(names), parameters) if names else NO_AGREEMENT
 
 
+def _is_number(value: object, number: int) -> bool:
+    """Whether a value is this number; true and 1.0 are equal to 1, and are not."""
+    return type(value) is int and value == number
+
+
 def _offer_of(data: Any) -> dict[str, Any]:
     """Return the capabilities that an annotation names; none if it is not ours."""
     if data is None:
@@ -160,7 +165,9 @@ def _offer_of(data: Any) -> dict[str, Any]:
         document = json.loads(bytes(data))
     except (ValueError, RecursionError):
         return {}
-    if not isinstance(document, dict) or document.get("version") != _FORMAT_VERSION:
+    if not isinstance(document, dict):
+        return {}
+    if not _is_number(document.get("version"), _FORMAT_VERSION):
         return {}
     capabilities = document.get("capabilities")
     return capabilities if isinstance(capabilities, dict) else {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ..serializers import Serializer, serializers, serializers_by_id, serializers_within
 from ..serializers.opt_in import PICKLED_IDS, opted_in
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from ..config import Configuration
 
 __all__ = ["SessionSettings"]
+
+_SEQUENCE_NUMBERS: Final = 0xFFFF
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,13 @@ class SessionSettings:
     serializers: Mapping[int, Serializer] = field(
         default_factory=lambda: serializers_by_id, compare=False
     )
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.max_in_flight <= _SEQUENCE_NUMBERS:
+            raise ValueError(
+                f"max_in_flight must be 1 to {_SEQUENCE_NUMBERS}, as calls are told "
+                f"apart by their sequence numbers, not {self.max_in_flight!r}"
+            )
 
     @property
     def plain(self) -> bool:
