@@ -99,6 +99,18 @@ def test_items_that_do_not_fill_their_message_are_refused(payload: Payload) -> N
         unpack_items(payload)
 
 
+def test_no_more_items_are_taken_apart_than_were_granted() -> None:
+    payload = pack_items(7, [b"x"] * 3)
+    assert unpack_items(payload, 3) == unpack_items(payload)
+
+    # What comes after them is not even looked at.
+    for data in (payload, whole(pack_items(7, [b"x"] * 2)) + b"\xff" * 9):
+        with pytest.raises(RemoteProtocolError, match="more of stream 7 than it was"):
+            unpack_items(data, 2)
+    with pytest.raises(RemoteProtocolError, match="more of stream 7 than it was"):
+        unpack_items(payload, 0)
+
+
 @pytest.mark.parametrize(
     "payload", [b"", b"\0\0\0", bytes(5), bytes(9), bytes(13), SplitPayload(b"", [])]
 )

@@ -12,8 +12,10 @@ from .replies import raise_remote
 from .signals import StreamEnded, StreamItems, StreamWants
 from .stream_frames import (
     UNBOUNDED,
+    not_granted,
     pack_credit,
     pack_number,
+    peek_number,
     unpack_end,
     unpack_items,
     unpack_want,
@@ -49,17 +51,12 @@ class ConsumedStream:
         self.closed: bool = False
         self.shown: bool = False
 
-    def spend(self, items: int, size: int) -> bool:
-        """Take off what has arrived; whether that much was granted."""
+    def spend(self, items: int, size: int) -> None:
+        """Take off what has arrived, which is not more than was granted."""
         if self.items is not None:
             self.items -= items
-            if self.items < 0:
-                return False
         if self.size is not None:
             self.size -= size
-            if self.size < 0:
-                return False
-        return True
 
 
 class StreamConsumer(Endpoint):
@@ -148,12 +145,14 @@ class StreamConsumer(Endpoint):
 
     def _take_items(self, frame: Frame) -> None:
         payload = self._decoder.inflate(frame).payload
-        number, items = unpack_items(payload)
+        number = peek_number(payload)
         stream = self._open_stream(number, frame)
-        if not stream.spend(len(items), len(payload) - _NUMBER_SIZE):
-            raise RemoteProtocolError(
-                f"the peer has sent more of stream {number} than it was granted"
-            )
+        size = len(payload) - _NUMBER_SIZE
+        # Before the items are taken apart: what was not granted must cost nothing.
+        if stream.size is not None and size > stream.size:
+            raise not_granted(number)
+        _number, items = unpack_items(payload, stream.items)
+        stream.spend(len(items), size)
         if not stream.closed:
             self._signals.append(StreamItems(number, items))
 

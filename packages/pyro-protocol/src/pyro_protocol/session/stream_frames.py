@@ -18,11 +18,13 @@ __all__ = [
     "STREAM_NUMBER_ID",
     "UNBOUNDED",
     "item_size",
+    "not_granted",
     "pack_credit",
     "pack_end",
     "pack_items",
     "pack_number",
     "pack_want",
+    "peek_number",
     "unpack_credit",
     "unpack_end",
     "unpack_items",
@@ -102,21 +104,41 @@ def pack_items(number: int, items: Sequence[Payload]) -> Payload:
     return b"".join(parts)
 
 
-def unpack_items(data: Payload) -> tuple[int, tuple[Payload, ...]]:
-    """Return the number and the items of an ITEMS.
+def peek_number(data: Payload) -> int:
+    """Return the number that an ITEMS or END begins with.
 
     Raises:
-        RemoteProtocolError: the lengths do not agree with the size.
+        RemoteProtocolError: the message is cut off.
     """
+    head = data.head if isinstance(data, SplitPayload) else data
+    if len(head) < _NUMBER.size:
+        raise RemoteProtocolError("a stream message is cut off")
+    number: int = _NUMBER.unpack_from(head)[0]
+    return number
+
+
+def unpack_items(
+    data: Payload, most: int | None = None
+) -> tuple[int, tuple[Payload, ...]]:
+    """Return the number and the items of an ITEMS.
+
+    Args:
+        data: the payload.
+        most: how many items were granted; None means any number.
+
+    Raises:
+        RemoteProtocolError: the lengths do not agree with the size, or there are
+            too many items.
+    """
+    number = peek_number(data)
     split = isinstance(data, SplitPayload)
     text = data.head if isinstance(data, SplitPayload) else data
     size = len(text)
-    if size < _NUMBER.size:
-        raise RemoteProtocolError("a stream message is cut off")
-    (number,) = _NUMBER.unpack_from(text)
     position = _NUMBER.size
     items: list[Payload] = []
     while position < size:
+        if len(items) == most:
+            raise not_granted(number)
         if size - position < _NUMBER.size:
             raise RemoteProtocolError(f"an item of stream {number} is cut off")
         (length,) = _NUMBER.unpack_from(text, position)
@@ -148,14 +170,19 @@ def unpack_end(data: Payload) -> tuple[int, Payload]:
     Raises:
         RemoteProtocolError: the message is cut off.
     """
+    number = peek_number(data)
     head = data.head if isinstance(data, SplitPayload) else data
-    if len(head) < _NUMBER.size:
-        raise RemoteProtocolError("a stream message is cut off")
-    (number,) = _NUMBER.unpack_from(head)
     rest = head[_NUMBER.size :]
     if isinstance(data, SplitPayload):
         return number, SplitPayload(bytes(rest), data.buffers)
     return number, rest
+
+
+def not_granted(number: int) -> RemoteProtocolError:
+    """Return the error of a peer that sends more of a stream than it may."""
+    return RemoteProtocolError(
+        f"the peer has sent more of stream {number} than it was granted"
+    )
 
 
 def _unpack(layout: struct.Struct, data: Payload) -> tuple[int, ...]:
