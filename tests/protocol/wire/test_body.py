@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import array
+import gc
 import struct
 from itertools import pairwise
 from typing import Any
@@ -228,3 +229,15 @@ def test_the_next_message_may_begin_with_the_end_of_a_large_one(begun: int) -> N
 
     assert parts_of(first) == (b"head", [bytearray(LARGE)])
     assert (second.sequence, second.payload) == (2, b"small")
+
+
+def test_a_message_that_is_never_completed_is_given_up_in_silence() -> None:
+    decoder = new_decoder()
+    decode(encoded(SplitPayload(bytes(70_000), [LARGE]))[:500], decoder=decoder)
+    assert decoder.space is not None
+    cycle: list[object] = [decoder]
+    cycle.append(cycle)
+
+    # What goes wrong in there would be a warning, and warnings are errors.
+    del decoder, cycle
+    gc.collect()

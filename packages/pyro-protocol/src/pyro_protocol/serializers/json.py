@@ -70,7 +70,11 @@ class JsonSerializer(Serializer):
         self._max_nesting = max_nesting
 
     def _encode(self, value: object) -> bytes:
-        return self._encoder.encode(value).encode("utf-8")
+        data = self._encoder.encode(value).encode("utf-8")
+        # Some versions of Python write more levels than any of our readers takes.
+        if _is_deeper(data, NESTING_LIMIT):
+            raise RecursionError
+        return data
 
     def _encode_call(
         self,

@@ -12,7 +12,7 @@ as a uint32 and its kind as a uint8: 0 becomes bytes, 1 a bytearray.
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import BytesIO
 from typing import TYPE_CHECKING, Final
 
@@ -43,6 +43,18 @@ _GROW_FROM: Final = 1024 * 1024
 takes its memory at once, which must not be a gift to whoever announces a lot."""
 
 
+class _Space(BytesIO):
+    """Bytes that are written through a view of them."""
+
+    __slots__ = ()
+
+    def close(self) -> None:
+        # The garbage collector may come here while the view is still there, and what
+        # it cannot close it would complain of.
+        with suppress(BufferError):
+            super().close()
+
+
 class _Target:
     """One object being received: bytes or a bytearray of a known size."""
 
@@ -57,7 +69,7 @@ class _Target:
             self.view = memoryview(self._object)
         else:
             # The one way to write into what becomes bytes without a copy.
-            self._object = BytesIO(bytes(size))
+            self._object = _Space(bytes(size))
             self.view = self._object.getbuffer()
 
     def grow(self) -> None:
