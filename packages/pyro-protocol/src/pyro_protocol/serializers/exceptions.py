@@ -113,7 +113,7 @@ def _checked_links(linked: Any) -> Sequence[dict[Any, Any]]:
         if (
             type(of) is not int
             or not 0 <= of < number
-            or form.get("as") not in (_RELATIONS)
+            or form.get("as") not in _RELATIONS
         ):
             raise SerializeError(
                 "malformed exception; what is linked to it must say how, and to which"
