@@ -5,6 +5,7 @@ import enum
 from typing import Any
 
 import pytest
+from msgpack import ExtType, packb
 
 from pyro_protocol.errors import SecurityError, SerializeError
 from pyro_protocol.serializers import (
@@ -339,6 +340,15 @@ def test_the_reference_of_pyrolite_has_one_field_more(
     assert arrives(serializer, data) == "a proxy"
     nothing = frozenset[str]()
     assert received == [("PYRO:o@h:1", nothing, nothing, nothing, "hello", None)]
+
+
+def test_a_reference_with_one_field_more_is_read_in_the_native_format_too(
+    received: list[ReferenceState],
+) -> None:
+    state: list[object] = ["PYRO:o@h:1", [], [], [], "hello", None, "hmac"]
+    data = {"__class__": "Pyro5.client.Proxy", "state": state}
+    assert serializers["native"].loads(packb([ExtType(1, b"C"), data])) == "a proxy"
+    assert received[0][0] == "PYRO:o@h:1"
 
 
 BAD_REFERENCE_STATES: list[object] = [

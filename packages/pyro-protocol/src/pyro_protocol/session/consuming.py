@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ..errors import LocalProtocolError, RemoteProtocolError
 from ..wire import FLAG_EXCEPTION, Frame, MessageType
 from .capabilities import CHUNKS
+from .credit import Credit
 from .endpoint import Endpoint
 from .replies import raise_remote
 from .signals import StreamEnded, StreamItems, StreamWants
@@ -31,32 +32,22 @@ _CLOSE: Final = int(MessageType.CLOSE)
 _NUMBER_SIZE: Final = 4
 
 
-class ConsumedStream:
+class ConsumedStream(Credit):
     """A stream whose items are received here.
 
     Attributes:
         serializer_id: the id of the serializer that its items must have.
-        items: how many items the peer may still send; None means any number.
-        size: how many bytes it may still send; None means any number.
         closed: whether it was told that no more is wanted.
         shown: whether the peer has seen that the stream is known here.
     """
 
-    __slots__ = ("closed", "items", "serializer_id", "shown", "size")
+    __slots__ = ("closed", "serializer_id", "shown")
 
     def __init__(self, serializer_id: int) -> None:
+        super().__init__()
         self.serializer_id: int = serializer_id
-        self.items: int | None = 0
-        self.size: int | None = 0
         self.closed: bool = False
         self.shown: bool = False
-
-    def spend(self, items: int, size: int) -> None:
-        """Take off what has arrived, which is not more than was granted."""
-        if self.items is not None:
-            self.items -= items
-        if self.size is not None:
-            self.size -= size
 
 
 class StreamConsumer(Endpoint):
@@ -118,14 +109,7 @@ class StreamConsumer(Endpoint):
         if not (items or size) and stream.shown:
             return True
         stream.shown = True
-        if items == UNBOUNDED:
-            stream.items = None
-        elif stream.items is not None:
-            stream.items += items
-        if size == UNBOUNDED:
-            stream.size = None
-        elif stream.size is not None:
-            stream.size += size
+        stream.add(items, size)
         self._queue(_CREDIT, 0, 0, 0, pack_credit(number, items, size))
         return True
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import LocalProtocolError
@@ -24,7 +25,7 @@ __all__ = ["Endpoint"]
 _NO_ROUTES: Final[Mapping[int, Any]] = {}
 
 
-class Endpoint:
+class Endpoint(ABC):
     """The part of a session that does not depend on which end it is.
 
     Attributes:
@@ -163,9 +164,9 @@ class Endpoint:
         """Take a note of why this side ends the conversation."""
         self.error = reason
 
+    @abstractmethod
     def _give_up(self, reason: str) -> None:
         """End the conversation, because it cannot go on."""
-        raise NotImplementedError
 
     def _require(self, capability: str, doing: str) -> None:
         if capability not in self.capabilities:

@@ -13,11 +13,11 @@ from ..errors import (
 )
 from ..wire import FLAG_EXCEPTION, Frame, MessageType, Payload, SplitPayload
 from .capabilities import CHUNKS
+from .credit import Credit
 from .endpoint import Endpoint
 from .failures import exception_payloads
 from .signals import StreamClosed, StreamCredited
 from .stream_frames import (
-    UNBOUNDED,
     item_size,
     pack_end,
     pack_items,
@@ -51,14 +51,12 @@ _BUFFER_OVERHEAD: Final = 5
 _INFLATED_MARGIN: Final = 1024
 
 
-class ProducedStream:
+class ProducedStream(Credit):
     """A stream whose items are sent from here.
 
     Attributes:
         number: its number.
         serializer: what its items are written with.
-        items: how many items may be sent; None means any number.
-        size: how many bytes may be sent; None means any number.
         queue: the items that are not sent yet.
         queued: how many bytes of credit they need.
         end: flags and payload of the END to be sent after them, if there is one.
@@ -70,21 +68,18 @@ class ProducedStream:
     __slots__ = (
         "closed",
         "end",
-        "items",
         "known",
         "number",
         "queue",
         "queued",
         "serializer",
-        "size",
         "wanted",
     )
 
     def __init__(self, number: int, serializer: Serializer) -> None:
+        super().__init__()
         self.number: int = number
         self.serializer: Serializer = serializer
-        self.items: int | None = 0
-        self.size: int | None = 0
         self.queue: deque[Payload] = deque()
         self.queued: int = 0
         self.end: tuple[int, Payload] | None = None
@@ -103,18 +98,6 @@ class ProducedStream:
             and (self.size is None or self.queued < self.size)
         )
 
-    def add(self, items: int, size: int) -> None:
-        """Add to the credit."""
-        self.known = True
-        if items == UNBOUNDED:
-            self.items = None
-        elif self.items is not None:
-            self.items += items
-        if size == UNBOUNDED:
-            self.size = None
-        elif self.size is not None:
-            self.size += size
-
     def take_chunk(self, most: int) -> list[Payload]:
         """Take the items for the next message out of the queue, as credit allows.
 
@@ -132,10 +115,7 @@ class ProducedStream:
             self.queue.popleft()
             self.queued -= size
             self.wanted = False
-            if self.items is not None:
-                self.items -= 1
-            if self.size is not None:
-                self.size -= size
+            self.spend(1, size)
             chunk.append(item)
             total += size
             if alone:
@@ -311,6 +291,7 @@ class StreamProducer(Endpoint):
         stream = self._told_stream(number)
         if stream is None:
             return
+        stream.known = True
         stream.add(items, size)
         if stream.queue or stream.end is not None:
             self._ready[number] = stream

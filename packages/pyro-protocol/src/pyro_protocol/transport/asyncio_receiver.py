@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from typing import Final, Protocol
 
 __all__ = ["AsyncioReceiver", "ReceivingSession"]
@@ -26,7 +27,7 @@ class ReceivingSession(Protocol):
         """Take in ``count`` bytes that were written into `space`."""
 
 
-class AsyncioReceiver(asyncio.BufferedProtocol):
+class AsyncioReceiver(asyncio.BufferedProtocol, ABC):
     """Reads a connection into what its session offers.
 
     A subclass says with `receiving_session` which one that is, and handles in
@@ -35,13 +36,13 @@ class AsyncioReceiver(asyncio.BufferedProtocol):
 
     _piece: memoryview | None = None
 
+    @abstractmethod
     def receiving_session(self) -> ReceivingSession | None:
         """Return the session; None if what arrives is to be ignored."""
-        raise NotImplementedError
 
+    @abstractmethod
     def session_received(self) -> None:
         """Handle what the session has taken in."""
-        raise NotImplementedError
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """Return where to read to; called by the event loop."""
