@@ -285,7 +285,7 @@ WRONG_VALUES: list[tuple[str, Any, str]] = [
     ("PREFER_IP_VERSION", 5, "one of 0, 4, 6, not 5"),
     ("SERIALIZER", "yaml", "one of auto, serpent, .*, not 'yaml'"),
     ("SERIALIZERS_ACCEPTED", ["auto"], r"a list of serpent, .*, not \['auto'\]"),
-    ("SERVERTYPE", "fork", "one of thread, multiplex, not 'fork'"),
+    ("SERVERTYPE", "fork", "one of thread, multiplex, asyncio, not 'fork'"),
     ("THREADPOOL_SIZE", 0, "an integer of at least 1, not 0"),
 ]
 

@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+import functools
 import gc
 import weakref
+from typing import TYPE_CHECKING, Any
 
 from pyro_protocol import expose
 from pyro_protocol.contract import members_of, reset_members
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
 
 
 class Tripwire:
@@ -93,6 +98,61 @@ def test_methods_bind_to_the_instance_or_the_class() -> None:
     assert methods["static"].bind(thing)() == "static"
     assert methods["method"].function is Thing.__dict__["method"]
     assert methods["klass"].function is None
+
+
+def test_only_functions_that_are_written_async_are_coroutines() -> None:
+    def passed_on(function: Any) -> Any:
+        @functools.wraps(function)
+        def wrapper(*args: Any) -> Any:
+            return function(*args)
+
+        return wrapper
+
+    @expose
+    class Thing:
+        async def method(self) -> None: ...
+
+        @classmethod
+        async def klass(cls) -> None: ...
+
+        @staticmethod
+        async def static() -> None: ...
+
+        @passed_on
+        async def wrapped(self) -> None: ...
+
+        async def stream(self) -> AsyncIterator[int]:
+            yield 1
+
+        def plain(self) -> None: ...
+
+    methods = members_of(Thing).methods
+    assert {name for name, one in methods.items() if one.coroutine} == {
+        *("method", "klass", "static"),
+    }
+
+
+def test_calling_an_object_is_exposed_by_a_mark_of_its_own_only() -> None:
+    @expose
+    class Unmarked:
+        def run(self) -> None: ...
+
+        def __call__(self) -> None: ...
+
+    @expose
+    class Alias:
+        def run(self) -> None: ...
+
+        __call__ = run
+
+    class Marked:
+        @expose
+        def __call__(self) -> str:
+            return "called"
+
+    assert set(members_of(Unmarked).methods) == {"run"}
+    assert set(members_of(Alias).methods) == {"run"}
+    assert members_of(Marked).methods["__call__"].bind(Marked())() == "called"
 
 
 def test_what_a_class_offers_is_worked_out_once() -> None:

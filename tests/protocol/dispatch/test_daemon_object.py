@@ -54,11 +54,13 @@ def test_it_offers_the_documented_methods_and_nothing_else() -> None:
     assert members_of(DaemonObject).metadata() == {
         "methods": {
             "close_stream",
+            "get_description",
             "get_metadata",
             "get_next_stream_item",
             "info",
             "ping",
             "registered",
+            "release",
         },
         "oneway": set(),
         "attrs": set(),
@@ -82,6 +84,19 @@ def test_it_tells_what_an_object_offers(server: Server) -> None:
     assert server.daemon_object.get_metadata("thing")["methods"] == {"method"}
     with pytest.raises(DaemonError, match="unknown object 'nothing'"):
         server.daemon_object.get_metadata("nothing")
+
+
+def test_it_describes_what_an_object_offers(server: Server) -> None:
+    server.registry.register(Thing(), "thing")
+    server.registry.register([], "list", expose=["append"])
+
+    (method,) = server.daemon_object.get_description("thing")["methods"]
+    assert method["name"] == "method"
+    assert server.daemon_object.get_description("list")["class"] == "list"
+    own = server.daemon_object.get_description(DAEMON_NAME)
+    assert {one["name"] for one in own["methods"]} >= {"ping", "get_description"}
+    with pytest.raises(DaemonError, match="unknown object 'nothing'"):
+        server.daemon_object.get_description("nothing")
 
 
 def test_it_hands_out_the_items_of_streams(

@@ -3,8 +3,11 @@ from __future__ import annotations
 import gc
 import re
 import threading
+import weakref
+from collections import deque
+from collections.abc import Sized
 from contextlib import nullcontext
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 
@@ -16,6 +19,10 @@ from pyro_protocol.errors import DaemonError
 @expose
 class Thing:
     def method(self) -> None: ...
+
+
+class Readable(Protocol):
+    def read(self) -> int: ...
 
 
 class EqualToAll:
@@ -419,3 +426,171 @@ class TestInstances:
 
         assert len(made) == 1
         assert seen == made * 4
+
+
+class TestViews:
+    """Registrations that say themselves what is reachable."""
+
+    def test_a_registration_has_members_of_its_own(
+        self, registry: ObjectRegistry
+    ) -> None:
+        first, second = [1], [2]
+        plain = registry.register([], "plain")
+        one = registry.register(first, "one", expose=["append"])
+        other = registry.register(second, "other", expose=["pop", "__len__"])
+
+        assert set(one.members.methods) == {"append"}
+        assert set(other.members.methods) == {"pop", "__len__"}
+        assert plain.members.methods == {}
+        assert registry.id_of(first) == "one"
+
+    def test_nothing_is_written_onto_class_or_object(
+        self, registry: ObjectRegistry
+    ) -> None:
+        class Vendor:
+            def read(self) -> None: ...
+
+        vendor = Vendor()
+        before = dict(vars(Vendor))
+
+        registry.register(vendor, "object", expose=["read"])
+        registry.register(Vendor, "class", expose=["read"])
+
+        assert vars(vendor) == {}
+        assert dict(vars(Vendor)) == before
+
+    def test_a_failed_registration_leaves_everything_as_it_was(
+        self, registry: ObjectRegistry
+    ) -> None:
+        old = registry.register([1], "thing", expose=["append"])
+
+        with pytest.raises(AttributeError, match="did you mean 'append'"):
+            registry.register([2], "thing", force=True, expose=["apend"])
+        with pytest.raises(TypeError, match="'read' is missing"):
+            registry.register([2], "other", interface=Readable)
+
+        assert list(registry) == [old]
+
+    def test_one_object_can_be_offered_in_two_ways(
+        self, registry: ObjectRegistry
+    ) -> None:
+        numbers = [1, 2]
+        registry.register(numbers, "all", expose=["append", "__len__"])
+        registry.register(numbers, "some", force=True, expose=["__len__"])
+
+        assert [set(one.members.methods) for one in registry] == [
+            {"append", "__len__"},
+            {"__len__"},
+        ]
+
+    def test_a_weakly_registered_object_is_not_kept_by_what_it_offers(
+        self, registry: ObjectRegistry
+    ) -> None:
+        class Vendor:
+            def __init__(self) -> None:
+                self.hook = self.read
+
+            def read(self) -> None: ...
+
+        vendor = Vendor()
+        registry.register(vendor, "vendor", weak=True, expose=["read", "hook"])
+
+        del vendor
+        gc.collect()
+
+        assert len(registry) == 0
+
+    def test_instances_are_made_as_the_class_or_the_interface_says(
+        self, registry: ObjectRegistry
+    ) -> None:
+        @behavior("single", lambda clazz: clazz([1, 2]))
+        class Interface(Protocol):
+            def __len__(self) -> int: ...
+
+        session = registry.register(deque, "session", expose=["append"])
+        single = registry.register(list, "single", interface=Interface)
+        client, other = ClientConnection(), ClientConnection()
+
+        assert session.instance(client) is session.instance(client)
+        assert session.instance(client) is not session.instance(other)
+        assert single.instance(client) is single.instance(other)
+        assert single.instance(client) == [1, 2]
+
+    def test_an_instance_of_a_derived_class_offers_what_the_view_says(
+        self, registry: ObjectRegistry
+    ) -> None:
+        class Derived(Thing):
+            @expose
+            def more(self) -> None: ...
+
+            def method(self) -> None: ...
+
+        marked = behavior("single", lambda _clazz: Derived())(type("T", (Thing,), {}))
+        creator = behavior("percall", lambda _clazz: Derived())
+        entry = registry.register(
+            creator(type("Base", (Thing,), {})), "thing", expose=["method"]
+        )
+        plain = registry.register(marked, "plain")
+        derived = Derived()
+
+        members = entry.members_for(derived)
+
+        assert set(members.methods) == {"method"}
+        assert members.methods["method"].function is Derived.__dict__["method"]
+        assert set(plain.members_for(derived).methods) == {"more"}
+
+    def test_what_is_reachable_can_be_worked_out_anew(
+        self, registry: ObjectRegistry
+    ) -> None:
+        class Vendor:
+            def read(self) -> int:
+                return 1
+
+        class Interface:
+            def read(self) -> int:
+                return 0
+
+        vendor = Vendor()
+        entries = [
+            registry.register(vendor, "names", expose=["read"]),
+            registry.register(vendor, "interface", force=True, interface=Interface),
+            registry.register(Vendor, "class", expose=["read"]),
+        ]
+        new: Any = lambda self: 2  # noqa: E731 - the function is what is looked for
+        Vendor.read = new  # type: ignore[method-assign] # a change at run time
+        Vendor.added = new  # type: ignore[attr-defined] # as above
+        Interface.added = new  # type: ignore[attr-defined] # as above
+
+        registry.reset_members(vendor)
+
+        assert all(one.members.methods["read"].function is new for one in entries)
+        assert ["added" in one.members.methods for one in entries] == [
+            False,
+            True,
+            False,
+        ]
+
+    def test_members_are_worked_out_anew_though_a_weak_object_has_gone(
+        self, registry: ObjectRegistry
+    ) -> None:
+        class Vendor:
+            def read(self) -> None: ...
+
+        gone, kept = Vendor(), Vendor()
+        entry = registry.register(gone, "gone", weak=True, expose=["read"])
+        registry.register(kept, "kept", expose=["read"])
+        entry.target = weakref.ref(Vendor())
+
+        registry.reset_members(kept)
+
+        assert set(entry.members.methods) == {"read"}
+
+    def test_a_registration_describes_what_it_offers(
+        self, registry: ObjectRegistry
+    ) -> None:
+        names = registry.register([], "names", expose=["append"])
+        interface = registry.register([], "interface", interface=Sized)
+
+        assert names.description()["class"] == "list"
+        assert interface.description()["class"] == "Sized"
+        assert [one["name"] for one in names.description()["methods"]] == ["append"]

@@ -6,7 +6,7 @@ from . import errors
 from .__about__ import __version__
 from .config import PROTOCOL_VERSION, Configuration, config
 from .context import current_context
-from .contract import behavior, callback, expose, oneway
+from .contract import behavior, callback, concurrency, expose, oneway, requires
 from .dispatch import DAEMON_NAME
 from .logs import configure_logging as _configure_logging
 from .naming import (
@@ -40,6 +40,7 @@ __all__ = [
     "__version__",
     "behavior",
     "callback",
+    "concurrency",
     "config",
     "current_context",
     "errors",
@@ -49,6 +50,7 @@ __all__ = [
     "register_class",
     "register_class_to_dict",
     "register_dict_to_class",
+    "requires",
     "resolve",
     "serializers",
     "type_meta",

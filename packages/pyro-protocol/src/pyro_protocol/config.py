@@ -31,10 +31,13 @@ _DEFAULTS: Final[dict[str, Any]] = {
     "DETAILED_TRACEBACK": False,
     "HANDSHAKE_MESSAGE_SIZE": 8192,
     "HANDSHAKE_TIMEOUT": 15.0,
+    "HEARTBEAT_INTERVAL": 20.0,
+    "HEARTBEAT_TIMEOUT": 20.0,
     "HOST": "localhost",
     "ITER_STREAMING": True,
     "ITER_STREAM_LIFETIME": 0.0,
     "ITER_STREAM_LINGER": 30.0,
+    "LEASE_LINGER": 10.0,
     "LOGFILE": "pyro.log",
     "LOGLEVEL": None,
     "LOGWIRE": False,
@@ -44,11 +47,13 @@ _DEFAULTS: Final[dict[str, Any]] = {
     "MAX_CONNECTIONS": 0,
     "MAX_INFLATE_RATIO": 200,
     "MAX_IN_FLIGHT": 1000,
+    "MAX_LEASES": 10_000,
     "MAX_MESSAGE_SIZE": 1024 * 1024 * 1024,
     "MAX_NESTING": 1024,
     "MAX_ONEWAY_QUEUE": 1000,
     "MAX_RETRIES": 0,
     "MAX_STREAMS": 1000,
+    "MESSAGE_TIMEOUT": 60.0,
     "NATHOST": None,
     "NATPORT": 0,
     "NS_AUTOCLEAN": 0.0,
@@ -59,6 +64,7 @@ _DEFAULTS: Final[dict[str, Any]] = {
     "NS_PORT": 9090,
     "POLLTIMEOUT": 2.0,
     "PREFER_IP_VERSION": 0,
+    "REMOTE_TRACEBACKS": "always",
     "SERIALIZER": "auto",
     "SERIALIZERS_ACCEPTED": ["native", "serpent", "json", "msgpack"],
     "SERPENT_BYTES_REPR": False,
@@ -113,10 +119,13 @@ class Configuration:
     DETAILED_TRACEBACK: bool
     HANDSHAKE_MESSAGE_SIZE: int
     HANDSHAKE_TIMEOUT: float
+    HEARTBEAT_INTERVAL: float
+    HEARTBEAT_TIMEOUT: float
     HOST: str
     ITER_STREAMING: bool
     ITER_STREAM_LIFETIME: float
     ITER_STREAM_LINGER: float
+    LEASE_LINGER: float
     LOGFILE: str
     LOGLEVEL: str | None
     LOGWIRE: bool
@@ -126,11 +135,13 @@ class Configuration:
     MAX_CONNECTIONS: int
     MAX_INFLATE_RATIO: int
     MAX_IN_FLIGHT: int
+    MAX_LEASES: int
     MAX_MESSAGE_SIZE: int
     MAX_NESTING: int
     MAX_ONEWAY_QUEUE: int
     MAX_RETRIES: int
     MAX_STREAMS: int
+    MESSAGE_TIMEOUT: float
     NATHOST: str | None
     NATPORT: int
     NS_AUTOCLEAN: float
@@ -141,6 +152,7 @@ class Configuration:
     NS_PORT: int
     POLLTIMEOUT: float
     PREFER_IP_VERSION: int
+    REMOTE_TRACEBACKS: str
     SERIALIZER: str
     SERIALIZERS_ACCEPTED: list[str]
     SERPENT_BYTES_REPR: bool

@@ -55,6 +55,7 @@ RULES: Final[dict[str, Rule]] = {
     "COMMTIMEOUT": Rule(none_as=0.0),
     # Without a bound, silent clients could use up all connections.
     "HANDSHAKE_TIMEOUT": Rule(above=0),
+    "HEARTBEAT_TIMEOUT": Rule(above=0),
     # That many sequence numbers can be told apart.
     "MAX_IN_FLIGHT": Rule(least=1, most=65535),
     "MAX_MESSAGE_SIZE": Rule(least=1),
@@ -65,9 +66,10 @@ RULES: Final[dict[str, Rule]] = {
     "NS_BCPORT": _PORT,
     "NS_PORT": _PORT,
     "PREFER_IP_VERSION": Rule(choices=(0, 4, 6)),
+    "REMOTE_TRACEBACKS": Rule(choices=("always", "authenticated", "never")),
     "SERIALIZER": Rule(choices=("auto", *SERIALIZER_NAMES)),
     "SERIALIZERS_ACCEPTED": Rule(choices=SERIALIZER_NAMES),
-    "SERVERTYPE": Rule(choices=("thread", "multiplex")),
+    "SERVERTYPE": Rule(choices=("thread", "multiplex", "asyncio")),
     "THREADPOOL_SIZE": Rule(least=1),
     "UNKNOWN_CLASSES": Rule(choices=("refuse", "dict")),
 }

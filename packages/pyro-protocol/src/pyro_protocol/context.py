@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import uuid
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from .errors import PyroError
 
@@ -21,18 +21,24 @@ __all__ = ["CallContext", "CallState", "call_state", "current_context"]
 Annotations = dict[str, Any]
 
 
+class _Deadline(Protocol):
+    def remaining(self) -> float: ...
+
+
 class CallState:
     """What is known about one call; the hosts make one for each request.
 
     Attributes:
         own_annotations: what calls made here will send. What came with a request
             is for the method to read, and is not passed on.
+        deadline: when the caller stops waiting, or None.
     """
 
     __slots__ = (
         "annotations",
         "client",
         "correlation",
+        "deadline",
         "message_flags",
         "own_annotations",
         "response_annotations",
@@ -57,6 +63,7 @@ class CallState:
         self.own_annotations: Annotations | None = None
         self.correlation: bytes | None = correlation
         self.response_annotations: Annotations | None = None
+        self.deadline: _Deadline | None = None
 
 
 call_state: ContextVar[CallState | None] = ContextVar("pyro_call_state", default=None)
@@ -193,6 +200,18 @@ class CallContext:
     @correlation_id.setter
     def correlation_id(self, value: uuid.UUID | None) -> None:
         _changing().correlation = None if value is None else value.bytes
+
+    @property
+    def remaining(self) -> float | None:
+        """How many seconds the caller still waits for the answer.
+
+        0 when its time is used up; None if it has set no limit, or does not tell, as
+        Pyro5 clients do not. Calls made here wait no longer than this.
+        """
+        state = call_state.get()
+        if state is None or state.deadline is None:
+            return None
+        return state.deadline.remaining()
 
     def track_resource(self, resource: Any) -> None:
         """Have ``resource.close()`` called when the client's connection ends.

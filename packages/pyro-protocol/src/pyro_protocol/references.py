@@ -22,6 +22,7 @@ from .serializers.connection_states import (
     connection_references,
 )
 from .serializers.opt_in import PICKLED_IDS
+from .serializers.wire_classes import lease_of
 from .uri import URI
 
 __all__ = [
@@ -64,6 +65,8 @@ class ProxyState:
         attributes: names of the attributes; empty if not known yet.
         handshake: the value the proxy sends when it connects.
         serializer: the name of the serializer the proxy is bound to, or None.
+        lease: of a leased object, what is needed to give back a received reference;
+            else None. It is not passed on.
     """
 
     uri: str
@@ -72,11 +75,12 @@ class ProxyState:
     attributes: frozenset[str] = field(default=frozenset())
     handshake: object = "hello"
     serializer: str | None = None
+    lease: str | None = None
 
     @classmethod
     def from_state(cls, state: StateTuple) -> ProxyState:
         """Make it of the fields in the order in which they travel."""
-        uri, oneway, methods, attributes, handshake, serializer = state[:6]
+        uri, oneway, methods, attributes, handshake, serializer, *rest = state
         return cls(
             uri=str(uri),
             oneway=frozenset(oneway),
@@ -84,6 +88,7 @@ class ProxyState:
             attributes=frozenset(attributes),
             handshake=handshake,
             serializer=serializer,
+            lease=lease_of(rest),
         )
 
     def _pyro_state_(self) -> StateTuple:
@@ -224,7 +229,10 @@ def _encode_reference(obj: object) -> StateTuple | None:
         state: StateTuple = own(obj)
         return state
     found = reference_of(obj)
-    return None if found is None else found._pyro_state_()
+    if found is None:
+        return None
+    state = found._pyro_state_()
+    return state if found.lease is None else (*state, found.lease)
 
 
 def _decode_reference(state: StateTuple) -> object:

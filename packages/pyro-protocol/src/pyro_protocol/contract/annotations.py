@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import logging
-import sys
 import typing
 from dataclasses import is_dataclass
 from enum import Enum
@@ -19,14 +17,15 @@ from weakref import WeakSet
 
 from ..serializers.allowed import allow_class, is_named_tuple, is_record
 from .exposure import is_private_name
+from .hints import hints_of
 from .members import members_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
-__all__ = ["allow_annotated_classes"]
+    from .members import Members
 
-_logger = logging.getLogger("pyro.contract")
+__all__ = ["allow_annotated_classes", "allow_classes_of"]
 
 _done: Final[WeakSet[type]] = WeakSet()
 
@@ -49,30 +48,41 @@ def allow_annotated_classes(
         again: whether a class that was looked at before has changed since.
     """
     if all_public:
-        found = _public(clazz)
-    elif clazz in _done and not again:
-        return
-    else:
+        _allow_all(_public(clazz))
+    elif clazz not in _done or again:
         _done.add(clazz)
-        found = _exposed(clazz)
+        allow_classes_of(members_of(clazz))
+
+
+def allow_classes_of(members: Members) -> None:
+    """Allow received data to build the classes that members name, as above."""
+    _allow_all(_exposed(members))
+
+
+def _allow_all(annotations: Iterable[object]) -> None:
     seen: set[int] = set()
-    for annotation in found:
+    for annotation in annotations:
         _allow(annotation, seen)
 
 
-def _exposed(clazz: type) -> Iterator[object]:
-    members = members_of(clazz)
+def _exposed(members: Members) -> Iterator[object]:
     for method in members.methods.values():
-        yield from _hints_of_member(method.descriptor)
+        yield from _hints_of_member(method.declaration)
     for attribute in members.attributes.values():
-        yield from _hints_of_member(attribute.descriptor)
+        declaration = attribute.declaration
+        if isinstance(declaration, type):
+            hint = hints_of(declaration).get(attribute.name)
+            if hint is not None:
+                yield hint
+        else:
+            yield from _hints_of_member(declaration)
 
 
 def _public(clazz: type) -> Iterator[object]:
     for name in dir(clazz):
         if not is_private_name(name):
             yield from _hints_of_member(inspect.getattr_static(clazz, name, None))
-    yield from _hints(clazz)
+    yield from hints_of(clazz).values()
 
 
 def _hints_of_member(member: Any) -> Iterator[object]:
@@ -85,41 +95,7 @@ def _hints_of_member(member: Any) -> Iterator[object]:
         accessors = (member.fget, member.fset, member.fdel)
     for accessor in accessors:
         if callable(accessor) and not isinstance(accessor, type):
-            yield from _hints(accessor)
-
-
-def _hints(target: Any) -> Iterator[object]:
-    """Yield the annotations of a function or class that can be resolved."""
-    try:
-        yield from typing.get_type_hints(target, include_extras=True).values()
-    except Exception as error:  # noqa: BLE001 - an annotation may be anything
-        _logger.debug("cannot resolve all annotations of %r: %s", target, error)
-    else:
-        return
-    for part in target.__mro__ if isinstance(target, type) else (target,):
-        yield from _single_hints(part)
-
-
-def _single_hints(target: Any) -> Iterator[object]:
-    # Some parts of builtin classes are in no module.
-    module = getattr(target, "__module__", None) or typing.__name__
-    names = vars(sys.modules.get(module, typing))
-    try:
-        annotations = inspect.get_annotations(target)
-    except Exception as error:  # noqa: BLE001 - Python 3.14 evaluates them here
-        _logger.debug("cannot read the annotations of %r: %s", target, error)
-        return
-    for name, annotation in annotations.items():
-
-        def holder() -> None: ...
-
-        holder.__annotations__ = {name: annotation}
-        try:
-            hints = typing.get_type_hints(holder, names, include_extras=True)
-        except Exception as error:  # noqa: BLE001 - an annotation may be anything
-            _logger.debug("cannot resolve annotation %r: %s", annotation, error)
-        else:
-            yield from hints.values()
+            yield from hints_of(accessor).values()
 
 
 def _allow(annotation: Any, seen: set[int]) -> None:
@@ -140,7 +116,7 @@ def _allow(annotation: Any, seen: set[int]) -> None:
             or is_named_tuple(annotation)
             or typing.is_typeddict(annotation)
         )
-        parts = _hints(annotation) if has_fields else iter(())
+        parts = iter(hints_of(annotation).values() if has_fields else ())
     else:
         parts = _parts(annotation)
     for part in parts:

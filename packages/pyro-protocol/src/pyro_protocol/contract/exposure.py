@@ -17,6 +17,7 @@ __all__ = [
     "callback",
     "expose",
     "is_private_name",
+    "may_be_exposed",
     "oneway",
 ]
 
@@ -93,13 +94,24 @@ def is_private_name(name: str) -> bool:
     return not special
 
 
+def may_be_exposed(name: str) -> bool:
+    """Whether a name can be reached if it is exposed by itself.
+
+    That is every name which is not private, and ``__call__``: an object may be
+    called for reasons that have nothing to do with remote callers, so exposing its
+    class does not expose that, but naming it does.
+    """
+    return name == "__call__" or not is_private_name(name)
+
+
 def expose(method_or_class: T) -> T:
     """Mark a method, a property or all public members of a class as reachable.
 
     On a class it marks the class's own public functions, class methods, static
     methods and properties; those of its base classes keep their own marks. On a
     property it marks the accessors the property has at that moment, so a getter
-    marked alone does not make the setter reachable.
+    marked alone does not make the setter reachable. ``__call__`` needs a mark of
+    its own.
 
     Raises:
         AttributeError: the name is private, or the object cannot be exposed.
@@ -124,7 +136,8 @@ def expose(method_or_class: T) -> T:
     name = getattr(target, "__name__", None)
     if name is None:
         raise AttributeError(f"{target!r} has no name and cannot be exposed")
-    _refuse_private(name)
+    if inspect.isclass(target) or not may_be_exposed(name):
+        _refuse_private(name)
     if inspect.isclass(target):
         for member_name, member in list(target.__dict__.items()):
             if not is_private_name(member_name):

@@ -5,13 +5,18 @@ from __future__ import annotations
 import functools
 import inspect
 import weakref
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
-from .exposure import InstanceMode, is_private_name
+from .concurrency import add_passages
+from .exposure import InstanceMode, is_private_name, may_be_exposed
+from .roles import Requirements, requirements_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
+
+    from .concurrency import Passage
 
 __all__ = [
     "Attribute",
@@ -34,6 +39,13 @@ class Method:
         descriptor: what the class has under that name.
         oneway: whether callers do not wait for it.
         callback: whether its exceptions are also reported on the server.
+        coroutine: whether it is written ``async def``, as
+            `inspect.iscoroutinefunction` tells. A plain function that returns
+            a coroutine is not: what else it does may take its time.
+        declaration: what its signature, annotations and docstring are taken from:
+            what the class, or the interface, has under that name. None if that is
+            not known.
+        passage: the gates that a call has to enter; None where nothing is marked.
     """
 
     name: str
@@ -41,6 +53,9 @@ class Method:
     descriptor: Any
     oneway: bool
     callback: bool
+    coroutine: bool
+    declaration: Any
+    passage: Passage | None = None
 
     def bind(self, instance: object) -> Callable[..., Any]:
         """Return the method bound to an instance of the class."""
@@ -57,37 +72,75 @@ class Attribute:
         descriptor: what the class has under that name.
         readable: whether its getter is exposed.
         writable: whether its setter is exposed.
+        declaration: what its annotation and docstring are taken from; a class is
+            one that annotates the name. None if that is not known.
+        read_passage: the gates that getting it has to enter; None where nothing is
+            marked.
+        write_passage: those that setting it has to enter.
     """
 
     name: str
     descriptor: Any
     readable: bool
     writable: bool
+    declaration: Any
+    read_passage: Passage | None = None
+    write_passage: Passage | None = None
 
 
-@dataclass(frozen=True, slots=True)
+# Compared by identity: what is known about members is kept by them.
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Members:
-    """Everything a class offers to remote callers.
+    """Everything a class, or one registered object, offers to remote callers.
 
     Attributes:
         methods: exposed methods by name.
         attributes: exposed attributes by name.
         instance_mode: how instances are made when the class is registered.
         instance_creator: what makes them, or None to call the class.
+        requirements: what the members demand of their callers; None if nothing.
     """
 
     methods: dict[str, Method]
     attributes: dict[str, Attribute]
     instance_mode: InstanceMode
     instance_creator: Callable[[Any], Any] | None
+    requirements: Requirements | None = None
+    _offer: Mapping[str, frozenset[str]] | None = field(
+        default=None, init=False, repr=False
+    )
+
+    def with_requirements(self, *classes: type) -> Members:
+        """Return the same members with what they demand of their callers.
+
+        Args:
+            classes: where marks are looked for; see `requirements_of`.
+        """
+        requirements = requirements_of(self, classes)
+        if requirements is None:
+            return self
+        return replace(self, requirements=requirements)
 
     def metadata(self) -> dict[str, set[str]]:
         """Return the names in the form in which the handshake carries them."""
-        return {
-            "methods": set(self.methods),
-            "oneway": {name for name, one in self.methods.items() if one.oneway},
-            "attrs": set(self.attributes),
-        }
+        return {kind: set(names) for kind, names in self.offer.items()}
+
+    @property
+    def offer(self) -> Mapping[str, frozenset[str]]:
+        """The same as `metadata`, worked out once and never to be changed."""
+        offer = self._offer
+        if offer is None:
+            oneway = (name for name, one in self.methods.items() if one.oneway)
+            offer = MappingProxyType(
+                {
+                    "methods": frozenset(self.methods),
+                    "oneway": frozenset(oneway),
+                    "attrs": frozenset(self.attributes),
+                }
+            )
+            # What another thread works out meanwhile is the same.
+            object.__setattr__(self, "_offer", offer)
+        return offer
 
 
 _cache: weakref.WeakKeyDictionary[type, Members] = weakref.WeakKeyDictionary()
@@ -97,7 +150,8 @@ def members_of(clazz: type) -> Members:
     """Return what a class offers; the answer is kept until `reset_members`."""
     members = _cache.get(clazz)
     if members is None:
-        members = _cache[clazz] = _find_members(clazz)
+        members = _find_members(clazz).with_requirements(clazz)
+        _cache[clazz] = members
     return members
 
 
@@ -110,7 +164,7 @@ def _find_members(clazz: type) -> Members:
     methods: dict[str, Method] = {}
     attributes: dict[str, Attribute] = {}
     for name in dir(clazz):
-        if is_private_name(name):
+        if not may_be_exposed(name):
             continue
         # Looked up without triggering descriptors: finding out what a class
         # offers must not run its code.
@@ -118,7 +172,7 @@ def _find_members(clazz: type) -> Members:
         if isinstance(member, functools.cached_property):
             if _marked(member.func):
                 attributes[name] = Attribute(
-                    name, member, readable=True, writable=False
+                    name, member, readable=True, writable=False, declaration=member
                 )
         elif inspect.isdatadescriptor(member):
             attribute = _attribute(name, member)
@@ -130,6 +184,7 @@ def _find_members(clazz: type) -> Members:
                 methods[name] = method
     mode: InstanceMode
     mode, creator = getattr(clazz, "_pyroInstancing", ("session", None))
+    add_passages(methods, attributes, clazz)
     return Members(methods, attributes, mode, creator)
 
 
@@ -142,7 +197,7 @@ def _attribute(name: str, descriptor: Any) -> Attribute | None:
     writable = _marked(getattr(descriptor, "fset", None))
     if not readable and not writable:
         return None
-    return Attribute(name, descriptor, readable, writable)
+    return Attribute(name, descriptor, readable, writable, declaration=descriptor)
 
 
 def _method(name: str, member: Any) -> Method | None:
@@ -154,6 +209,9 @@ def _method(name: str, member: Any) -> Method | None:
         or not _marked(function)
         or not callable(function)
         or not hasattr(member, "__get__")
+        # Under this name only what was marked as such: a method that is exposed
+        # with its class may be called by a second name in the class.
+        or (is_private_name(name) and getattr(function, "__name__", "") != name)
     ):
         return None
     return Method(
@@ -162,4 +220,6 @@ def _method(name: str, member: Any) -> Method | None:
         descriptor=member,
         oneway=getattr(function, "_pyroOneway", False) is True,
         callback=getattr(function, "_pyroCallback", False) is True,
+        coroutine=inspect.iscoroutinefunction(function),
+        declaration=member,
     )

@@ -2,22 +2,48 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import logging
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Callable,
+    Coroutine,
+    Generator,
+    Iterator,
+    Mapping,
+    Sequence,
+)
+from functools import partial
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Final
 
 from ..context import current_context
-from ..contract import Members, Method, is_private_name, members_of
-from ..errors import DaemonError, PyroError, hide_remote_traceback
+from ..contract import Members, is_private_name
+from ..contract.concurrency import SERIAL
+from ..errors import (
+    DaemonError,
+    PyroError,
+    SecurityError,
+    ServerBusyError,
+    hide_remote_traceback,
+)
+from ..logs import log_exception
 from ..serializers.exceptions import ExceptionWrapper
-from .calls import GET_ATTRIBUTE, SET_ATTRIBUTE, Call, StreamStarted
+from .authorization import check_roles
+from .calls import BATCH_METHOD, GET_ATTRIBUTE, SET_ATTRIBUTE, Call, StreamStarted
 from .client import ClientConnection
+from .disclosure import without_traceback
+from .gates import passage_of_batch
+from .runtime import Turn
+from .streams import StreamExhausted
 from .tracebacks import remote_traceback
 
 if TYPE_CHECKING:
+    from ..contract.concurrency import Passage
+    from .gates import GateTable
     from .registry import ObjectRegistry
+    from .runtime import Runtime
     from .streams import StreamTable
 
 __all__ = ["CallFailure", "Dispatcher"]
@@ -43,11 +69,11 @@ _PLAIN: Final = frozenset(
         set,
     }
 )
+_NO_STREAMS: Final = _PLAIN | {CoroutineType}
 _NO_ARGUMENTS: Final[Mapping[str, Any]] = {}
 _BATCH_CALL_SIZE: Final = 3
 _SEQUENCES: Final = frozenset({list, tuple})
 
-CoroutineRunner = Callable[[Coroutine[Any, Any, Any]], Any]
 ErrorHandler = Callable[
     [ClientConnection, Callable[..., Any], Sequence[Any], Mapping[str, Any], Exception],
     None,
@@ -58,13 +84,16 @@ class CallFailure(Exception):  # noqa: N818 - not an error itself: it holds one
     """What a failed call answers.
 
     Attributes:
-        error: the exception for the caller, with its traceback attached.
+        error: the exception for the caller, with its traceback attached unless
+            that stays here.
+        raised: what was raised.
     """
 
-    def __init__(self, error: Exception) -> None:
+    def __init__(self, error: Exception, raised: BaseException | None = None) -> None:
         # Not its text: an exception may fail to give one.
         super().__init__(error)
         self.error = error
+        self.raised: BaseException = error if raised is None else raised
 
 
 class Dispatcher:
@@ -75,10 +104,13 @@ class Dispatcher:
         streams: where returned iterators are kept.
         streaming: whether iterators may be returned.
         detailed_traceback: whether remote tracebacks show local variables.
+        tracebacks: who gets them: ``"always"``, ``"authenticated"`` or ``"never"``.
         most_batch_calls: how many calls one batch may have.
         error_handler: told of every exception that a method raises.
-        run_coroutine: runs a coroutine to its end and returns its result; None
-            where the one who asked for the call awaits it.
+        gates: where calls wait, if their object has a policy for calls at the same
+            time; None where there is never more than one.
+        runtime: what waits for calls, and runs those that may not wait; None where
+            all methods run in one thread.
     """
 
     def __init__(
@@ -88,47 +120,70 @@ class Dispatcher:
         *,
         streaming: bool = True,
         detailed_traceback: bool = False,
+        tracebacks: str = "always",
         most_batch_calls: int = 100_000,
         error_handler: ErrorHandler | None = None,
-        run_coroutine: CoroutineRunner | None = None,
+        gates: GateTable | None = None,
+        runtime: Runtime | None = None,
     ) -> None:
         self._registry = registry
         self._objects = registry._by_id  # noqa: SLF001 - one lookup on the hot path
         self._streams = streams
         self._streaming = streaming
         self._detailed = detailed_traceback
+        self._tracebacks = tracebacks
         self._most_batch_calls = most_batch_calls
         self._error_handler = error_handler
-        self._run_coroutine = run_coroutine
+        self._gates = gates
+        self._runtime = runtime
 
     def invoke(self, client: ClientConnection, call: Call) -> Any:  # noqa: PLR0912 - the hot path, in one frame
         """Carry out a call and return its result.
 
         The result of a batch is the list of its results. An iterator comes back
-        as `StreamStarted`, and without a ``run_coroutine`` a coroutine comes
-        back as it is, to be awaited and then given to `conclude`.
+        as `StreamStarted`. A call that has to wait comes back as a coroutine, to be
+        awaited; what it returns is then given to `conclude`.
 
         Raises:
             CallFailure: the call failed; it holds the exception for the caller.
         """
         object_id, name, args, kwargs, batch = call
         target: Any = None
+        serial = False
         try:
             registration = self._objects.get(object_id)
             if registration is None:
                 raise DaemonError(f"unknown object {object_id!r}")  # noqa: TRY301 - answered below, as all errors
             target = registration.plain
             if target is None:
+                requirements = registration.members.requirements
+                if requirements is not None:
+                    check_roles(client, requirements, call)
                 target = registration.instance(client)
+                # Without several requests in flight it was never called twice at once.
+                serial = (
+                    client.parallel
+                    and registration.is_class
+                    and registration.members.instance_mode == "session"
+                )
             clazz = type(target)
             members = registration.members
             if clazz is not registration.clazz:
-                members = members_of(clazz)
+                members = registration.members_for(target)
+                if members.requirements is not None:
+                    check_roles(client, members.requirements, call)
             if batch:
-                return self._batch(client, object_id, target, members, args)
+                return self._batch(client, object_id, target, members, args, serial)
             method = members.methods.get(name)
             if method is None:
-                result = self._access(object_id, target, members, name, args)
+                result = self._access(object_id, target, members, name, args, serial)
+            elif serial or method.passage is not None:
+                result = self._pass(
+                    target,
+                    SERIAL if method.passage is None else method.passage,
+                    partial(method.bind(target), *args, **(kwargs or _NO_ARGUMENTS)),
+                    waits=not method.coroutine,
+                )
             else:
                 function = method.function
                 if function is None:
@@ -139,15 +194,17 @@ class Dispatcher:
                     result = function(target, *args)
         except BaseException as error:  # noqa: BLE001 - whatever a method raises is answered
             raise self.failure(client, call, error, target) from None
-        kind = type(result)
-        if kind in _PLAIN:
+        if type(result) in _PLAIN:
             return result
-        if kind is CoroutineType and self._run_coroutine is not None:
-            try:
-                result = self._run_coroutine(result)
-            except BaseException as error:  # noqa: BLE001 - as above
-                raise self.failure(client, call, error, target) from None
         return self.conclude(client, call, result)
+
+    def awaits(self, client: ClientConnection, call: Call) -> bool:
+        """Whether a call is one of a coroutine method, which runs no code but that."""
+        registration = self._objects.get(call.object_id)
+        if registration is None or call.batch or not registration.is_made(client):
+            return False
+        method = registration.members.methods.get(call.method)
+        return method is not None and method.coroutine
 
     def conclude(self, client: ClientConnection, call: Call, result: Any) -> Any:
         """Return the outcome for what a method, or its coroutine, has returned.
@@ -156,7 +213,9 @@ class Dispatcher:
             CallFailure: the result is a stream and the client has too many.
         """
         try:
-            if type(result) in _PLAIN or not isinstance(result, Iterator):
+            if type(result) in _NO_STREAMS or not isinstance(
+                result, Iterator | AsyncIterator
+            ):
                 return result
         except Exception as error:  # noqa: BLE001 - a class may answer in any way
             raise self.failure(client, call, error) from None
@@ -182,8 +241,33 @@ class Dispatcher:
             error: what went wrong.
             target: the object that was called; None if it did not come to that.
         """
+        # Not isinstance, here and below: it asks the object for its class.
+        if type(error) is StreamExhausted:
+            error = StopIteration()
         answer = error if isinstance(error, Exception) else _harmless(call, error)
-        lines = remote_traceback(error, detailed=self._detailed)
+        try:
+            shown = self.shown(client, answer, error)
+        except Exception:  # noqa: BLE001 - a class may fail to give its attributes
+            shown = answer = _harmless(call, error)
+        self._report(client, call, answer, error, target)
+        return CallFailure(shown, error)
+
+    def shown(
+        self,
+        client: ClientConnection,
+        answer: Exception,
+        error: BaseException | None = None,
+    ) -> Exception:
+        """Return an exception as a client may see it, with its traceback or without.
+
+        Args:
+            client: who will see it.
+            answer: the exception.
+            error: what it stands for, if that is another one.
+        """
+        if self._withholds(client):
+            return without_traceback(answer, current_context.correlation_id)
+        lines = remote_traceback(error or answer, detailed=self._detailed)
         hide_remote_traceback(answer)
         try:
             answer._pyroTraceback = lines  # type: ignore[attr-defined] # documented
@@ -191,8 +275,13 @@ class Dispatcher:
             _logger.debug(
                 "%s takes no attributes; sent without traceback", type(answer)
             )
-        self._report(client, call, answer, error, target)
-        return CallFailure(answer)
+        return answer
+
+    def _withholds(self, client: ClientConnection) -> bool:
+        """Whether tracebacks stay here, rather than being sent to a client."""
+        return self._tracebacks != "always" and (
+            self._tracebacks == "never" or client.identity is None
+        )
 
     def _report(
         self,
@@ -202,30 +291,39 @@ class Dispatcher:
         error: BaseException,
         target: object,
     ) -> None:
-        if isinstance(error, StopIteration):
+        kind = type(error)
+        if issubclass(kind, StopIteration):
             return
         registration = self._objects.get(call.object_id)
         method = None
         if registration is not None:
             method = registration.members.methods.get(call.method)
         where = f"{call.object_id}.{call.method} called by {client!r}"
-        if method is None or isinstance(error, PyroError):
-            _logger.info("%s failed: %s: %s", where, type(error).__name__, error)
+        if method is None or issubclass(kind, PyroError):
+            level = logging.WARNING if issubclass(kind, SecurityError) else logging.INFO
+            if self._withholds(client):
+                where += f" (correlation id {current_context.correlation_id})"
+            # Its text is the program's own code.
+            with contextlib.suppress(Exception):
+                _logger.log(
+                    level, "%s failed: %s: %s", where, type(error).__name__, error
+                )
         else:
-            _logger.error(
+            log_exception(
+                _logger,
                 "%s raised %s (correlation id %s)",
                 where,
                 type(error).__name__,
                 current_context.correlation_id,
-                exc_info=error,
+                error=error,
             )
         if self._error_handler is None or method is None or target is None:
             return
         try:
             bound = method.bind(target)
             self._error_handler(client, bound, call.args, call.kwargs or {}, answer)
-        except Exception:
-            _logger.exception("the method call error handler failed for %s", where)
+        except Exception:  # noqa: BLE001 - logged
+            log_exception(_logger, "the method call error handler failed for %s", where)
 
     def _access(
         self,
@@ -234,6 +332,7 @@ class Dispatcher:
         members: Members,
         name: str,
         args: Sequence[Any],
+        serial: bool,
     ) -> Any:
         """Read or write an attribute, or refuse what is not a method either."""
         if name == GET_ATTRIBUTE:
@@ -241,7 +340,11 @@ class Dispatcher:
             attribute = members.attributes.get(attribute_name)
             if attribute is None or not attribute.readable:
                 raise _not_exposed(object_id, "attribute", attribute_name, members)
-            return attribute.descriptor.__get__(target, type(target))
+            passage = attribute.read_passage
+            if passage is None and not serial:
+                return attribute.descriptor.__get__(target, type(target))
+            read = partial(attribute.descriptor.__get__, target, type(target))
+            return self._pass(target, SERIAL if passage is None else passage, read)
         if name == SET_ATTRIBUTE:
             attribute_name, value = args
             attribute = members.attributes.get(attribute_name)
@@ -249,9 +352,89 @@ class Dispatcher:
                 raise _not_exposed(
                     object_id, "writable attribute", attribute_name, members
                 )
-            attribute.descriptor.__set__(target, value)
-            return None
+            passage = attribute.write_passage
+            if passage is None and not serial:
+                attribute.descriptor.__set__(target, value)
+                return None
+            write = partial(attribute.descriptor.__set__, target, value)
+            return self._pass(target, SERIAL if passage is None else passage, write)
         raise _not_exposed(object_id, "method", name, members)
+
+    def _pass(
+        self,
+        target: object,
+        passage: Passage,
+        run: Callable[[], Any],
+        *,
+        waits: bool = True,
+    ) -> Any:
+        """Run a call when the policy of its object allows it.
+
+        Returns:
+            Its result, or a coroutine if it has to wait, or is one.
+
+        Args:
+            target: the object that is called.
+            passage: the gates to be passed.
+            run: carries out the call.
+            waits: whether that may take its time.
+        """
+        gates = self._gates
+        if gates is None or not passage:
+            return run()
+        turn = Turn()
+        if not gates.enter(target, passage, turn.come):
+            return self._wait_and_run(gates, target, passage, run, turn, waits=waits)
+        result = None
+        try:
+            result = run()
+        finally:
+            if type(result) is not CoroutineType:
+                gates.leave(target, passage)
+        if type(result) is CoroutineType:
+            return _await_and_leave(gates, target, passage, result)
+        return result
+
+    async def _wait_and_run(
+        self,
+        gates: GateTable,
+        target: object,
+        passage: Passage,
+        run: Callable[[], Any],
+        turn: Turn,
+        *,
+        waits: bool,
+    ) -> Any:
+        """Run a call when its turn has come."""
+        try:
+            await self._runtime_of_host.wait_for(turn)
+        except BaseException:
+            if not gates.withdraw(target, turn.come):
+                gates.leave(target, passage)
+            raise
+
+        def run_and_leave() -> Any:
+            # It is left by the thread that runs it: a call that is no longer waited
+            # for is inside until it ends.
+            try:
+                return run()
+            finally:
+                gates.leave(target, passage)
+
+        if not waits:
+            return await _await_and_leave(gates, target, passage, run())
+        try:
+            result = await self._runtime_of_host.run(run_and_leave)
+        except ServerBusyError:
+            gates.leave(target, passage)
+            raise
+        return await result if type(result) is CoroutineType else result
+
+    @property
+    def _runtime_of_host(self) -> Runtime:
+        if self._runtime is None:
+            raise PyroError("this server cannot let a call wait")
+        return self._runtime
 
     def _batch(
         self,
@@ -260,51 +443,151 @@ class Dispatcher:
         target: Any,
         members: Members,
         calls: Sequence[Any],
-    ) -> list[Any]:
-        """Run the calls of a batch in order, up to the first that fails."""
+        serial: bool,
+    ) -> Any:
+        """Run the calls of a batch in order, up to the first that fails.
+
+        Returns:
+            The list of results, or a coroutine if it has to wait.
+        """
         if len(calls) > self._most_batch_calls:
             raise PyroError(
                 f"a batch may have at most {self._most_batch_calls} calls, "
                 f"not {len(calls)}"
             )
+        steps = self._steps_of_batch(client, object_id, target, members, calls)
+        run = partial(self._run_batch, steps)
+        if self._gates is None:
+            return run()
+        default = SERIAL if serial else None
+        return self._pass(target, passage_of_batch(members, calls, default), run)
+
+    def _run_batch(
+        self, steps: Generator[Coroutine[Any, Any, Any], Any, list[Any]]
+    ) -> Any:
+        """Run a batch; from the first coroutine on, the rest is one itself."""
+        done, value = _next_step(partial(next, steps))
+        return value if done else self._await_batch(steps, value)
+
+    async def _await_batch(
+        self,
+        steps: Generator[Coroutine[Any, Any, Any], Any, list[Any]],
+        coroutine: Coroutine[Any, Any, Any],
+    ) -> list[Any]:
+        while True:
+            outcome: tuple[Any, BaseException | None]
+            try:
+                outcome = await coroutine, None
+            except (Exception, SystemExit, KeyboardInterrupt, GeneratorExit) as error:  # noqa: BLE001 - answered at its place
+                # That ends the batch, so there is nothing more to be run.
+                outcome = None, error
+                run = None
+            else:
+                run = self._runtime
+            step = partial(_next_step, partial(steps.send, outcome))
+            # The calls that follow may be of methods that take their time.
+            done, value = await run.run(step) if run is not None else step()
+            if done:
+                results: list[Any] = value
+                return results
+            coroutine = value
+
+    def _steps_of_batch(
+        self,
+        client: ClientConnection,
+        object_id: str,
+        target: Any,
+        members: Members,
+        calls: Sequence[Any],
+    ) -> Generator[Coroutine[Any, Any, Any], Any, list[Any]]:
+        """Run the calls of a batch.
+
+        Yields what is to be awaited, and is sent the result and the exception of it.
+        """
         results: list[Any] = []
         for one in calls:
-            name = "<batch>"
-            try:
-                name, args, kwargs = _call_of_batch(one)
-                method = members.methods.get(name)
-                if method is None:
-                    raise _not_exposed(  # noqa: TRY301 - answered below, as all errors
-                        object_id, "method", name, members
-                    )
-                result = self._run_in_batch(method, target, args, kwargs)
-            except BaseException as error:  # noqa: BLE001 - answered at its place
-                call = Call(object_id, str(name), (), None)
+            call, result, error = self._begin_in_batch(
+                client, object_id, target, members, one
+            )
+            if type(result) is CoroutineType:
+                result, error = yield result
+            if error is None:
+                error = _not_in_batch(call, result)
+            if error is not None:
                 failed = self.failure(client, call, error, target)
                 results.append(ExceptionWrapper(failed.error))
                 break
             results.append(result)
         return results
 
+    def _begin_in_batch(
+        self,
+        client: ClientConnection,
+        object_id: str,
+        target: Any,
+        members: Members,
+        one: object,
+    ) -> tuple[Call, Any, BaseException | None]:
+        """Run one call of a batch; returns the call, its result and its exception."""
+        call = Call(object_id, BATCH_METHOD, (), None)
+        try:
+            name, args, kwargs = _call_of_batch(one)
+            if type(name) is not str:
+                raise _not_exposed(object_id, "method", name, members)  # noqa: TRY301 - answered at its place
+            call = Call(object_id, name, args, kwargs)
+            return call, self._run_in_batch(client, call, target, members), None
+        except BaseException as error:  # noqa: BLE001 - answered at its place
+            return call, None, error
+
     def _run_in_batch(
-        self, method: Method, target: Any, args: Sequence[Any], kwargs: Any
+        self, client: ClientConnection, call: Call, target: Any, members: Members
     ) -> Any:
-        result = method.bind(target)(*args, **(kwargs or _NO_ARGUMENTS))
-        if type(result) in _PLAIN:
-            return result
-        if type(result) is CoroutineType:
-            if self._run_coroutine is None:
-                result.close()
-                raise PyroError(
-                    f"async method {method.name!r} cannot be part of a batch here"
-                )
-            return self._run_coroutine(result)
-        if isinstance(result, Iterator):
-            raise PyroError(
-                f"method {method.name!r} returned an iterator; "
-                "streams are not possible in a batch"
-            )
-        return result
+        """Carry out one call of a batch; a coroutine method's is to be awaited."""
+        method = members.methods.get(call.method)
+        if method is None:
+            raise _not_exposed(call.object_id, "method", call.method, members)
+        if members.requirements is not None:
+            check_roles(client, members.requirements, call)
+        return method.bind(target)(*call.args, **(call.kwargs or _NO_ARGUMENTS))
+
+
+async def _await_and_leave(
+    gates: GateTable,
+    target: object,
+    passage: Passage,
+    coroutine: Coroutine[Any, Any, Any],
+) -> Any:
+    """Bring a call to its end that is inside of gates."""
+    try:
+        return await coroutine
+    finally:
+        gates.leave(target, passage)
+
+
+def _next_step(
+    step: Callable[[], Coroutine[Any, Any, Any]],
+) -> tuple[bool, Any]:
+    """Run a batch on; returns whether it is done, and its results or what to await.
+
+    A coroutine cannot let the end of a generator through.
+    """
+    try:
+        return False, step()
+    except StopIteration as end:
+        return True, end.value
+
+
+def _not_in_batch(call: Call, result: Any) -> BaseException | None:
+    """Return what is wrong with a result, if it cannot be one of a batch."""
+    try:
+        if type(result) in _PLAIN or not isinstance(result, Iterator | AsyncIterator):
+            return None
+    except Exception as error:  # noqa: BLE001 - a class may answer in any way
+        return error
+    return PyroError(
+        f"method {call.method!r} returned an iterator; "
+        "streams are not possible in a batch"
+    )
 
 
 def _call_of_batch(call: Any) -> tuple[Any, Sequence[Any], dict[str, Any] | None]:
@@ -347,8 +630,10 @@ def _not_exposed(
 
 
 def _harmless(call: Call, error: BaseException) -> PyroError:
-    """Stand in for an exception that would end the program that receives it."""
-    text = f": {error}" if str(error) else ""
+    """Stand in for an exception that cannot be sent, or would end its receiver."""
+    text = ""
+    with contextlib.suppress(Exception):
+        text = f": {error}" if str(error) else ""
     return PyroError(
         f"{call.object_id}.{call.method} ended with {type(error).__name__}{text}"
     )

@@ -5,16 +5,25 @@ from __future__ import annotations
 import inspect
 import uuid
 import weakref
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, suppress
 from typing import TYPE_CHECKING, Any
 
-from ..contract import Members, allow_annotated_classes, members_of
+from ..contract import (
+    Members,
+    View,
+    allow_annotated_classes,
+    describe_members,
+    forget_views,
+    members_of,
+    view_of,
+)
 from ..contract import reset_members as forget_members
 from ..errors import DaemonError
 
 if TYPE_CHECKING:
     from .client import ClientConnection
+    from .leases import Lease
 
 __all__ = ["ObjectRegistry", "Registration"]
 
@@ -32,6 +41,8 @@ class Registration:
         plain: the object, where it serves all calls itself; else None, and
             `instance` has to be asked.
         members: what it offers.
+        view: what of it is reachable, if that is not what its class exposes.
+        lease: what ends the registration by itself; None if it is pinned.
     """
 
     __slots__ = (
@@ -41,10 +52,12 @@ class Registration:
         "_weak",
         "clazz",
         "identity",
+        "lease",
         "members",
         "object_id",
         "plain",
         "target",
+        "view",
     )
 
     def __init__(
@@ -54,6 +67,7 @@ class Registration:
         lock: AbstractContextManager[Any],
         *,
         weak: bool,
+        view: View | None = None,
     ) -> None:
         self.object_id: str = object_id
         self.identity: int = id(target)
@@ -61,11 +75,56 @@ class Registration:
         self.clazz: type = target if self._is_class else type(target)
         self._weak = weak
         self.target: Any = weakref.ref(target) if weak else target
-        self.members: Members = members_of(self.clazz)
-        allow_annotated_classes(self.clazz)
+        self.view: View | None = view
+        self.members: Members = self._find_members(target)
         self._single: Any = None
         self._lock = lock
-        self.plain: Any = None if weak or self._is_class else target
+        self.lease: Lease | None = None
+        self.plain: Any = self._plain()
+
+    def _find_members(self, target: Any) -> Members:
+        if self.view is None:
+            allow_annotated_classes(self.clazz)
+            return members_of(self.clazz)
+        instance = None if self._is_class else target
+        return self.view.members(self.clazz, instance, weak=self._weak)
+
+    def _plain(self) -> Any:
+        # What demands something of its callers takes the longer way, too.
+        longer = self.members.requirements is not None or self.lease is not None
+        return None if longer or self._weak or self._is_class else self.target
+
+    def set_lease(self, lease: Lease) -> None:
+        """Make the registration one that ends; its calls renew the lease."""
+        self.lease = lease
+        self.plain = self._plain()
+
+    def members_for(self, instance: object) -> Members:
+        """Return what is reachable of an instance of another class than `clazz`.
+
+        Raises:
+            AttributeError: the class lacks what the view names.
+            TypeError: the class lacks what the interface of the view has.
+        """
+        if self.view is None:
+            return members_of(type(instance))
+        return self.view.members(
+            type(instance), None if self._is_class else instance, weak=self._weak
+        )
+
+    def description(self) -> dict[str, Any]:
+        """Return what is offered as plain data, for tools; not to be changed."""
+        interface = None if self.view is None else self.view.interface
+        return describe_members(self.members, interface or self.clazz)
+
+    def renew_members(self) -> None:
+        """Work out anew what is offered, after the class was changed."""
+        if self.view is None:
+            allow_annotated_classes(self.clazz, again=True)
+            self.members = members_of(self.clazz)
+        else:
+            self.members = self._find_members(self.object())
+        self.plain = self._plain()
 
     @property
     def is_class(self) -> bool:
@@ -93,6 +152,8 @@ class Registration:
             TypeError: the instance creator returned something else.
         """
         if not self._is_class:
+            if self.lease is not None:
+                self.lease.use(client)
             return self.object()
         mode = self.members.instance_mode
         if mode == "percall":
@@ -111,6 +172,14 @@ class Registration:
                 if self._single is None:
                     self._single = [self._create()]
         return self._single[0]
+
+    def is_made(self, client: ClientConnection) -> bool:
+        """Whether a call of ``client`` finds the object that serves it made already."""
+        if not self._is_class:
+            return True
+        if self.members.instance_mode == "session":
+            return client.has_instance(self)
+        return self.members.instance_mode == "single" and self._single is not None
 
     def holds(self, obj: Any) -> bool:
         """Whether ``obj`` is what this registration stands for."""
@@ -153,6 +222,9 @@ class ObjectRegistry:
         *,
         force: bool = False,
         weak: bool = False,
+        expose: Iterable[str] | None = None,
+        writable: Iterable[str] | None = None,
+        interface: type | None = None,
     ) -> Registration:
         """Add an object, or a class of which instances are made.
 
@@ -161,9 +233,16 @@ class ObjectRegistry:
             object_id: the id; without it a random one is made.
             force: whether an id in use, or an object known already, is accepted.
             weak: whether the object may vanish when nothing else refers to it.
+            expose: the names of what can be called or read, instead of what the
+                class exposes. Nothing is written onto the class or the object.
+            writable: the names of attributes that can be written as well.
+            interface: a Protocol, an abstract class or any class, whose members
+                are reachable instead; see `View`.
 
         Raises:
-            TypeError: the id is not text, or a class is registered weakly.
+            TypeError: the id is not text, a class is registered weakly, or the
+                interface has what the object has not.
+            AttributeError: a name to be exposed is private or not there.
             DaemonError: the id or the object is registered already.
         """
         if object_id is not None and not isinstance(object_id, str):
@@ -172,6 +251,7 @@ class ObjectRegistry:
             )
         if weak and inspect.isclass(target):
             raise TypeError("a class cannot be registered weakly")
+        view = view_of(expose, writable, interface)
         object_id = object_id or f"obj_{uuid.uuid4().hex}"
         if "@" in object_id or any(character.isspace() for character in object_id):
             raise DaemonError(
@@ -190,8 +270,10 @@ class ObjectRegistry:
                     raise DaemonError(
                         f"an object is already registered here under {object_id!r}"
                     )
+            entry = Registration(
+                object_id, target, self._lock_factory(), weak=weak, view=view
+            )
             self._remove(object_id)
-            entry = Registration(object_id, target, self._lock_factory(), weak=weak)
             self._by_id[object_id] = entry
             self._by_identity.setdefault(entry.identity, []).append(entry)
             if weak:
@@ -263,10 +345,16 @@ class ObjectRegistry:
             else type(target)
         )
         forget_members(clazz)
-        allow_annotated_classes(clazz, again=True)
-        for one in self:
-            if one.clazz is clazz:
-                one.members = members_of(clazz)
+        entries = [one for one in self if one.clazz is clazz]
+        for one in entries:
+            if one.view is not None:
+                forget_views(clazz, one.view)
+        for one in entries:
+            # A weak one may have gone in the meantime.
+            with suppress(DaemonError):
+                one.renew_members()
+        if not entries:
+            allow_annotated_classes(clazz, again=True)
 
     def clear(self) -> None:
         """Remove everything."""

@@ -1,25 +1,35 @@
-"""Open item streams: iterators on the server whose items a client fetches."""
+"""Open item streams: iterators on the server whose items a client fetches.
+
+An asynchronous iterator is one as well: its next item comes as a coroutine.
+"""
 
 from __future__ import annotations
 
 import contextlib
+from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING, Any
 
 from ..errors import PyroError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Coroutine
 
     from .client import ClientConnection
 
-__all__ = ["StreamTable"]
+__all__ = ["ItemIterator", "StreamExhausted", "StreamTable"]
+
+ItemIterator = Iterator[Any] | AsyncIterator[Any]
+
+
+class StreamExhausted(Exception):  # noqa: N818 - what a StopIteration is elsewhere
+    """A stream has ended, said by a coroutine, which cannot raise StopIteration."""
 
 
 class _Stream:
     __slots__ = ("client", "created", "iterator", "lost")
 
     def __init__(
-        self, iterator: Iterator[Any], client: ClientConnection, created: float
+        self, iterator: ItemIterator, client: ClientConnection, created: float
     ) -> None:
         self.iterator = iterator
         self.client: ClientConnection | None = client
@@ -36,6 +46,7 @@ class StreamTable:
         lifetime: how many seconds a stream may exist; 0 means no bound.
         linger: how many seconds a stream survives the loss of its connection.
         most_per_client: how many streams one connection may have open.
+        run_later: has a coroutine run that cleans up an asynchronous iterator.
     """
 
     def __init__(
@@ -46,22 +57,24 @@ class StreamTable:
         lifetime: float = 0.0,
         linger: float = 30.0,
         most_per_client: int = 1000,
+        run_later: Callable[[Coroutine[Any, Any, None]], object] | None = None,
     ) -> None:
         self._clock = clock
         self._new_id = new_id
         self.lifetime = lifetime
         self.linger = linger
         self.most_per_client = most_per_client
+        self._run_later = run_later
         self._streams: dict[str, _Stream] = {}
 
-    def open(self, client: ClientConnection, iterator: Iterator[Any]) -> str:
+    def open(self, client: ClientConnection, iterator: ItemIterator) -> str:
         """Keep an iterator for a client and return its id.
 
         Raises:
             PyroError: the client has too many streams open.
         """
         if len(client.streams) >= self.most_per_client:
-            _close(iterator)
+            self._close(iterator)
             raise PyroError(
                 "too many open streams on this connection "
                 f"(max={self.most_per_client}); close some first"
@@ -72,7 +85,7 @@ class StreamTable:
         return stream_id
 
     def next_item(self, client: ClientConnection, stream_id: str) -> Any:
-        """Return the next item of a stream.
+        """Return the next item of a stream, or a coroutine that gives it.
 
         A stream whose connection was lost goes on with the connection that asks.
 
@@ -87,13 +100,26 @@ class StreamTable:
         if stream.client is None:
             stream.client = client
             client.streams.add(stream_id)
+        iterator = stream.iterator
+        if isinstance(iterator, AsyncIterator):
+            return self._next_later(stream_id, iterator)
         try:
-            return next(stream.iterator)
+            return next(iterator)
         except BaseException:
             self._remove(stream_id)
             raise
 
-    def take(self, stream_id: str) -> Iterator[Any] | None:
+    async def _next_later(self, stream_id: str, iterator: AsyncIterator[Any]) -> Any:
+        try:
+            return await anext(iterator)
+        except StopAsyncIteration:
+            self._remove(stream_id)
+            raise StreamExhausted from None
+        except BaseException:
+            self._remove(stream_id)
+            raise
+
+    def take(self, stream_id: str) -> ItemIterator | None:
         """Hand a stream over to one who sends its items unasked; None if unknown.
 
         From then on it counts no more here, and ends with its connection.
@@ -105,10 +131,12 @@ class StreamTable:
         """End a stream early; an unknown id is ignored."""
         stream = self._remove(stream_id)
         if stream is not None:
-            _close(stream.iterator)
+            self._close(stream.iterator)
 
     def client_gone(self, client: ClientConnection) -> None:
         """Keep the streams of a lost connection for a while, or end them."""
+        if not client.stream_count:
+            return
         now = self._clock()
         for stream_id in list(client.streams):
             stream = self._streams.get(stream_id)
@@ -144,12 +172,20 @@ class StreamTable:
             stream.client.streams.discard(stream_id)
         return stream
 
+    def _close(self, iterator: ItemIterator) -> None:
+        """Run a generator's clean-up now rather than at garbage collection."""
+        close = getattr(iterator, "close", None)
+        if close is not None:
+            # A generator that is running in another thread, or that fails while it
+            # cleans up, must not disturb the one who closes it.
+            with contextlib.suppress(Exception):
+                close()
+            return
+        close_later = getattr(iterator, "aclose", None)
+        if close_later is not None and self._run_later is not None:
+            self._run_later(_closed(close_later))
 
-def _close(iterator: Iterator[Any]) -> None:
-    """Run a generator's clean-up now rather than at garbage collection."""
-    close = getattr(iterator, "close", None)
-    if close is not None:
-        # A generator that is running in another thread, or that fails while it
-        # cleans up, must not disturb the one who closes it.
-        with contextlib.suppress(Exception):
-            close()
+
+async def _closed(close: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    with contextlib.suppress(Exception):
+        await close()

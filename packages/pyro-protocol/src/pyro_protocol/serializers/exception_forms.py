@@ -16,7 +16,13 @@ from .remote_errors import assemble
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["CHAIN_LIMIT", "LINKED_LIMIT", "exception_to_dict", "set_trial_hook"]
+__all__ = [
+    "CHAIN_LIMIT",
+    "LINKED_LIMIT",
+    "exception_to_dict",
+    "set_trial_hook",
+    "slot_values",
+]
 
 CHAIN_LIMIT: Final = 32
 """How many steps an exception may be away from one it belongs to, over causes,
@@ -142,7 +148,9 @@ def _is_remote(error: BaseException) -> TypeGuard[RemoteError]:
 
 def _attributes(error: BaseException, serializer: str) -> dict[str, Any]:
     native = serializer == _NATIVE
-    attributes = {**dict(_slots(error)), **vars(error)} if native else {**vars(error)}
+    attributes = (
+        {**dict(slot_values(error)), **vars(error)} if native else {**vars(error)}
+    )
     if _is_remote(error):
         for name in ("remote_type", "remote_bases", "attributes"):
             attributes.pop(name, None)
@@ -153,7 +161,8 @@ def _attributes(error: BaseException, serializer: str) -> dict[str, Any]:
     return _sendable(attributes, serializer)
 
 
-def _slots(error: BaseException) -> Iterator[tuple[str, object]]:
+def slot_values(error: BaseException) -> Iterator[tuple[str, object]]:
+    """Yield name and value of the attributes for which the classes have slots."""
     for base in type(error).__mro__:
         if "__slots__" in vars(base):
             for name, slot in vars(base).items():

@@ -9,7 +9,8 @@ References are made and found by a layer above this one; it says how with
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+import re
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, Final
 
 from ..errors import PyroError, SerializeError
@@ -23,6 +24,7 @@ __all__ = [
     "WIRE_CLASSES",
     "Inner",
     "ReferenceState",
+    "lease_of",
     "set_reference_hooks",
     "wire_form",
 ]
@@ -34,18 +36,24 @@ Inner = Callable[[Any], Any]
 
 Builder = Callable[[dict[Any, Any], Inner], object]
 
-ReferenceState = tuple[
-    str, Collection[str], Collection[str], Collection[str], object, str | None
-]
+_Names = Collection[str]
+ReferenceState = (
+    tuple[str, _Names, _Names, _Names, object, str | None]
+    | tuple[str, _Names, _Names, _Names, object, str | None, str]
+)
 """A reference to an object: URI text; names of oneway methods, methods and
-attributes; handshake value; serializer name or None."""
+attributes; handshake value; serializer name or None; of a leased object also what is
+needed to give it back."""
 
 _URI_CLASS: Final = "Pyro5.core.URI"
 _URI_FIELDS: Final = 5
 _REFERENCE_CLASS: Final = "Pyro5.client.Proxy"
 # Pyro5 sends six fields; Pyrolite, for Java and .NET, adds one without a meaning here.
+# The native format adds a text for leased objects.
 _REFERENCE_FIELDS: Final = 6
-_PYROLITE_REFERENCE_FIELDS: Final = 7
+_LONG_REFERENCE_FIELDS: Final = 7
+# The name of a connection and the number of a reference; no more are ever sent.
+_LEASE: Final = re.compile("[0-9a-f]{1,64}:[0-9]{1,18}")
 _WRAPPER_CLASS: Final = "Pyro5.core._ExceptionWrapper"
 
 
@@ -95,10 +103,13 @@ def wire_form(obj: object, serializer: str) -> dict[str, Any] | None:
     state = _encode_reference(obj)
     if state is None:
         return None
-    uri, oneway, methods, attributes, handshake, name = state
+    uri, oneway, methods, attributes, handshake, name, *lease = state
     # Sorted, so that equal references have equal bytes.
     names = (tuple(sorted(one)) for one in (oneway, methods, attributes))
-    return {CLASS_KEY: _REFERENCE_CLASS, "state": (uri, *names, handshake, name)}
+    fields = (uri, *names, handshake, name)
+    if lease and serializer == "native":
+        return {CLASS_KEY: _REFERENCE_CLASS, "state": (*fields, *lease)}
+    return {CLASS_KEY: _REFERENCE_CLASS, "state": fields}
 
 
 def _uri_state(uri: URI, serializer: str) -> tuple[object, ...]:
@@ -134,26 +145,32 @@ def _build_reference(data: dict[Any, Any], inner: Inner) -> object:
     state = data.get("state")
     if not isinstance(state, list | tuple) or len(state) not in {
         _REFERENCE_FIELDS,
-        _PYROLITE_REFERENCE_FIELDS,
+        _LONG_REFERENCE_FIELDS,
     }:
         raise SerializeError("malformed reference; its state must be 6 or 7 values")
-    uri, oneway, methods, attributes, handshake, name = state[:_REFERENCE_FIELDS]
+    uri, oneway, methods, attributes, handshake, name, *rest = state
     if not isinstance(uri, str) or not isinstance(name, str | None):
         raise SerializeError("malformed reference; URI and serializer must be text")
     try:
         URI(uri)
     except PyroError as error:
         raise SerializeError(f"malformed reference; {str(error)[:200]}") from error
-    return _decode_reference(
-        (
-            uri,
-            _names(oneway, "reference"),
-            _names(methods, "reference"),
-            _names(attributes, "reference"),
-            inner(handshake),
-            name,
-        )
+    fields = (
+        uri,
+        _names(oneway, "reference"),
+        _names(methods, "reference"),
+        _names(attributes, "reference"),
+        inner(handshake),
+        name,
     )
+    lease = lease_of(rest)
+    return _decode_reference(fields if lease is None else (*fields, lease))
+
+
+def lease_of(rest: Sequence[object]) -> str | None:
+    """Return what follows the fields of a reference, if it is of a leased object."""
+    lease = rest[0] if rest else None
+    return lease if type(lease) is str and _LEASE.fullmatch(lease) else None
 
 
 def _names(value: object, what: str) -> frozenset[str]:
