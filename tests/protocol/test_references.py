@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gc
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -37,12 +38,12 @@ class Thing:
 class Provider:
     """Knows one object under one URI."""
 
-    def __init__(self, obj: object, uri: str) -> None:
+    def __init__(self, obj: object, uri: str, lease: str | None = None) -> None:
         self._obj = obj
-        self._uri = uri
+        self._state = ProxyState(uri, lease=lease)
 
     def reference_of(self, obj: object) -> ProxyState | None:
-        return ProxyState(self._uri) if obj is self._obj else None
+        return self._state if obj is self._obj else None
 
 
 @pytest.fixture(autouse=True)
@@ -141,6 +142,29 @@ class TestProviders:
             assert serializer.loads(serializer.dumps({"it": thing})) == {
                 "it": ProxyState("PYRO:thing@h:1")
             }
+
+    def test_only_native_tells_how_a_leased_object_is_given_back(self) -> None:
+        thing = Thing()
+        state = ProxyState("PYRO:thing@h:1", lease="0123456789abcdef:12")
+        provider = Provider(thing, state.uri, lease=state.lease)
+        add_reference_provider(provider)
+
+        for name in ("serpent", "json", "msgpack", "marshal"):
+            plain = replace(state, lease=None)
+            assert serializers[name].dumps(thing) == serializers[name].dumps(plain)
+        native = serializers["native"]
+        received = native.loads(native.dumps(thing))
+        assert received == state
+        # Whom it is passed on to is told nothing of it.
+        assert native.loads(native.dumps(received)).lease is None
+
+    @pytest.mark.parametrize(
+        "more", ["", ":", "abc", "abc:", "abc:x", "ABC:1", 1, None]
+    )
+    def test_what_is_no_name_and_number_says_nothing_of_a_lease(
+        self, more: object
+    ) -> None:
+        assert ProxyState.from_state((*STATE._pyro_state_(), more)).lease is None
 
 
 class TestFactory:

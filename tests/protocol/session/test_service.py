@@ -309,6 +309,22 @@ class TestHandshake:
         assert isinstance(accepted, ConnectAccepted)
         assert bytes(accepted.annotations["HOOK"]) == b"x"
 
+    def test_a_client_of_ours_is_told_the_name_of_its_connection(
+        self, server: Server
+    ) -> None:
+        lines = [talk(server, "native"), talk(server, "native"), talk(server)]
+        first, second, plain = (line.accepted for line in lines)
+
+        assert isinstance(first, ConnectAccepted)
+        assert isinstance(second, ConnectAccepted)
+        assert isinstance(plain, ConnectAccepted)
+        assert first.lease_key != second.lease_key
+        assert len(str(first.lease_key)) == 16
+        # It is not for the program, and Pyro5 gets nothing that it does not know.
+        assert not first.annotations
+        assert plain.lease_key is None
+        assert not plain.annotations
+
     def test_a_busy_server_refuses_in_pyro5s_words(self, server: Server) -> None:
         link = Link(server)
         link.session.receive_data(

@@ -407,6 +407,18 @@ class TestCalls:
                 assert not channel.post("thing", "note", ())
         assert not channel.post("thing", "note", ())
 
+    def test_posting_does_not_wait_for_a_server_that_does_not_read(self) -> None:
+        mine, peer = socket.socketpair()
+        with mine, peer:
+            channel = BlockingChannel.on_socket(mine, URI("PYRO:thing@h:1"))
+            mine.settimeout(0)
+            with contextlib.suppress(BlockingIOError):
+                while mine.send(bytes(65536)):
+                    pass
+            mine.settimeout(None)
+
+            assert not channel.post("thing", "note", ())
+
 
 class TestContext:
     def test_what_the_context_holds_goes_with_the_call_and_the_answer_comes_back(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from ..dispatch import Call, StreamStarted
 from ..errors import (
@@ -41,6 +41,9 @@ from .producing import StreamProducer
 from .replies import STREAM_ANNOTATION
 from .signals import CallCancelled
 from .stream_frames import STREAM_NUMBER_ID, pack_number
+
+if TYPE_CHECKING:
+    from ..wire import Buffer
 
 __all__ = ["Answerer", "RefusedRequest"]
 
@@ -133,9 +136,27 @@ class Answerer(StreamProducer, StreamConsumer):
         Raises:
             PyroError: the answer cannot be sent; nothing was queued.
         """
+        self.send_answer(
+            request, self.encode_result(request, value, annotations, correlation_id)
+        )
+
+    def encode_result(
+        self,
+        request: Frame,
+        value: object,
+        annotations: Annotations = NO_ANNOTATIONS,
+        correlation_id: bytes | None = None,
+    ) -> list[Buffer]:
+        """Return what `send_result` queues, to be queued with `send_answer`.
+
+        This may take its time, and changes nothing here: several threads may encode
+        answers while others use the session.
+
+        Raises:
+            PyroError: the answer cannot be sent.
+        """
         if type(value) is StreamStarted:
-            self._send_stream(request, value, annotations, correlation_id)
-            return
+            return self._encode_stream(request, value, annotations, correlation_id)
         _kind, serializer_id, flags, sequence, _payload, _annotations, _id = request
         try:
             serializer = self._serializers[serializer_id]
@@ -156,23 +177,20 @@ class Answerer(StreamProducer, StreamConsumer):
             and type(payload) is bytes
             and len(payload) < JOIN_BELOW
         ):
-            if self._routes:
-                self._count_answer(sequence)
-            self._out.append(
+            return [
                 encode_plain_frame(_RESULT, serializer_id, flags, sequence, payload)
-            )
-            return
-        self._answer(
+            ]
+        return self._encode_answer(
             request, serializer_id, flags, payload, annotations, correlation_id
         )
 
-    def _send_stream(
+    def _encode_stream(
         self,
         request: Frame,
         stream: StreamStarted,
         annotations: Annotations,
         correlation_id: bytes | None,
-    ) -> None:
+    ) -> list[Buffer]:
         # The payload is for clients that know nothing of streams.
         text = "result of call is an iterator"
         if stream.stream_id is None:
@@ -188,7 +206,7 @@ class Answerer(StreamProducer, StreamConsumer):
         serializer = self._answering(serializer_id) or _SERPENT
         payload = serializer.dumps(ProtocolError(text))
         flags = FLAG_EXCEPTION | FLAG_STREAM
-        self._answer(
+        return self._encode_answer(
             request, serializer_id, flags, payload, annotations, correlation_id
         )
 
@@ -210,18 +228,33 @@ class Answerer(StreamProducer, StreamConsumer):
         """
         if request.flags & FLAG_ONEWAY:
             return
+        self._check_due(request.sequence)
+        answer = self.encode_exception(request, error, annotations, correlation_id)
+        self.send_answer(request, answer)
+
+    def encode_exception(
+        self,
+        request: Frame,
+        error: Exception,
+        annotations: Annotations = NO_ANNOTATIONS,
+        correlation_id: bytes | None = None,
+    ) -> list[Buffer]:
+        """Return what `send_exception` queues, to be queued with `send_answer`.
+
+        As with `encode_result`, several threads may do this. The list is empty if no
+        form of the exception can be sent, which ends the conversation.
+        """
         serializer = self._answering(request.serializer_id)
         if serializer is None or (
             serializer.id == _NATIVE_ID and NATIVE not in self.capabilities
         ):
             # The peer's own choice is of no use, and serpent is what every Pyro reads.
             serializer = _SERPENT
-        self._check_due(request.sequence)
         correlation_id = correlation_id or request.correlation_id
         for payload in exception_payloads(serializer, error):
             for extra in (annotations, NO_ANNOTATIONS):
                 try:
-                    self._answer(
+                    return self._encode_answer(
                         request,
                         serializer.id,
                         FLAG_EXCEPTION,
@@ -235,9 +268,23 @@ class Answerer(StreamProducer, StreamConsumer):
                         type(error),
                         failure,
                     )
-                else:
-                    return
-        self._give_up("no answer could be sent")
+        return []
+
+    def send_answer(self, request: Frame, answer: list[Buffer]) -> None:
+        """Queue an answer made by `encode_result` or `encode_exception`.
+
+        Raises:
+            LocalProtocolError: the request was answered already. That is noticed
+                only where a capability needs the calls to be counted.
+        """
+        if self._routes:
+            self._check_due(request.sequence)
+            if self._consumed:
+                self._show_streams()
+            self._running.remove(request.sequence)
+        if not answer:
+            self._give_up("no answer could be sent")
+        self._out += answer
 
     def send_too_late(self, request: Frame) -> None:
         """Refuse a request whose caller has no time left; it was not run."""
@@ -247,7 +294,7 @@ class Answerer(StreamProducer, StreamConsumer):
         error.outcome = "not_sent"
         self.send_exception(request, error)
 
-    def _answer(
+    def _encode_answer(
         self,
         request: Frame,
         serializer_id: int,
@@ -255,10 +302,9 @@ class Answerer(StreamProducer, StreamConsumer):
         payload: Payload,
         annotations: Annotations,
         correlation_id: bytes | None,
-    ) -> None:
-        """Queue an answer, and count the call as done where calls are counted."""
+    ) -> list[Buffer]:
         settings = self._settings
-        buffers = self._encode(
+        return self._encode(
             _RESULT,
             serializer_id,
             flags,
@@ -269,16 +315,6 @@ class Answerer(StreamProducer, StreamConsumer):
             compress=settings.compress,
             max_size=settings.max_message_size,
         )
-        if self._routes:
-            self._count_answer(request.sequence)
-        self._out += buffers
-
-    def _count_answer(self, sequence: int) -> None:
-        """Count a call as done, just before its answer is queued."""
-        self._check_due(sequence)
-        if self._consumed:
-            self._show_streams()
-        self._running.remove(sequence)
 
     def _check_due(self, sequence: int) -> None:
         if self._routes and sequence not in self._running:

@@ -211,6 +211,9 @@ class Caller(StreamProducer, StreamConsumer):
             raise LocalProtocolError(
                 f"streams cannot be arguments of call {sequence}, which has no answer"
             )
+        if not self._argument_streams:
+            # There is none yet where no stream can be an argument.
+            self._argument_streams = {}
         self._argument_streams[sequence] = tuple(numbers)
 
     def _free_sequence(self, flags: int) -> int:

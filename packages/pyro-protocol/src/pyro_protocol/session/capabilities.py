@@ -15,8 +15,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from functools import lru_cache
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
+from ..dispatch.leases import LEASE_KEY_ID
 from ..wire import NO_ANNOTATIONS, Annotations
 
 if TYPE_CHECKING:
@@ -79,6 +82,12 @@ _PARAMETERS: Final[dict[str, tuple[str, range]]] = {
     CHUNKS: (_STREAMS, range(0xFFFF_FFFF + 1)),
 }
 
+# How many agreements and offers are kept, as most connections of a program have the
+# same, and the largest annotation, in bytes, that one is kept of: with both a peer
+# can fill no more than 64 KiB.
+_MOST_KEPT: Final = 64
+_LARGEST_KEPT: Final = 1024
+
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
@@ -115,10 +124,15 @@ NO_AGREEMENT: Final = Agreement()
 
 def encode_capabilities(names: Iterable[str], settings: SessionSettings) -> bytes:
     """Return the annotation that offers, or agrees to, the named capabilities."""
+    return _encoded(frozenset(names), settings.max_in_flight, settings.max_streams)
+
+
+@lru_cache(_MOST_KEPT)
+def _encoded(names: frozenset[str], max_in_flight: int, max_streams: int) -> bytes:
     values = {
-        MULTIPLEX: settings.max_in_flight,
-        CALLBACKS: settings.max_in_flight,
-        CHUNKS: settings.max_streams,
+        MULTIPLEX: max_in_flight,
+        CALLBACKS: max_in_flight,
+        CHUNKS: max_streams,
     }
     offer: dict[str, dict[str, int]] = {}
     for name in sorted(names):
@@ -132,7 +146,17 @@ def encode_capabilities(names: Iterable[str], settings: SessionSettings) -> byte
 
 def agree(offered: Iterable[str], annotations: Annotations) -> Agreement:
     """Return what is in force, given our offer and the peer's annotations."""
-    theirs = _offer_of(annotations.get(CAPABILITIES_ID))
+    data = annotations.get(CAPABILITIES_ID)
+    if data is None:
+        return NO_AGREEMENT
+    document = bytes(data)
+    if len(document) > _LARGEST_KEPT:
+        return _agreement(frozenset(offered), document)
+    return _usual_agreement(frozenset(offered), document)
+
+
+def _agreement(offered: frozenset[str], document: bytes) -> Agreement:
+    theirs = _offer_of(document)
     names: set[str] = set()
     parameters: dict[str, int] = {}
     for name in offered:
@@ -149,7 +173,12 @@ def agree(offered: Iterable[str], annotations: Annotations) -> Agreement:
                 continue
             parameters[name] = value
         names.add(name)
-    return Agreement(frozenset(names), parameters) if names else NO_AGREEMENT
+    if not names:
+        return NO_AGREEMENT
+    return Agreement(frozenset(names), MappingProxyType(parameters))
+
+
+_usual_agreement = lru_cache(_MOST_KEPT)(_agreement)
 
 
 def _is_number(value: object, number: int) -> bool:
@@ -157,12 +186,10 @@ def _is_number(value: object, number: int) -> bool:
     return type(value) is int and value == number
 
 
-def _offer_of(data: Any) -> dict[str, Any]:
+def _offer_of(data: bytes) -> dict[str, Any]:
     """Return the capabilities that an annotation names; none if it is not ours."""
-    if data is None:
-        return {}
     try:
-        document = json.loads(bytes(data))
+        document = json.loads(data)
     except (ValueError, RecursionError):
         return {}
     if not isinstance(document, dict):
@@ -177,7 +204,7 @@ def with_capabilities(
     annotations: Annotations, names: Iterable[str], settings: SessionSettings
 ) -> Annotations:
     """Return annotations with the offer added, if there is anything to offer."""
-    offered = list(names)
+    offered = frozenset(names)
     if not offered:
         return annotations
     return {**annotations, CAPABILITIES_ID: encode_capabilities(offered, settings)}
@@ -188,5 +215,7 @@ def without_capabilities(annotations: Annotations) -> Annotations:
     if CAPABILITIES_ID not in annotations:
         return annotations
     return {
-        name: data for name, data in annotations.items() if name != CAPABILITIES_ID
+        name: data
+        for name, data in annotations.items()
+        if name not in (CAPABILITIES_ID, LEASE_KEY_ID)
     } or NO_ANNOTATIONS

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
+from ..dispatch.leases import LEASE_KEY_ID
 from ..errors import (
     CommunicationError,
     ConnectionClosedError,
@@ -25,6 +26,7 @@ from .capabilities import (
     with_capabilities,
     without_capabilities,
 )
+from .handshakes import read_accept, write_connect
 from .peer import Peer
 
 if TYPE_CHECKING:
@@ -63,6 +65,8 @@ class ConnectAccepted:
         oneway: names of those whose callers do not wait.
         attributes: names of the attributes.
         annotations: what the server sent along.
+        lease_key: what references to leased objects name this connection by; None if
+            the server does not take them back.
     """
 
     handshake: Any
@@ -70,6 +74,7 @@ class ConnectAccepted:
     oneway: frozenset[str]
     attributes: frozenset[str]
     annotations: Annotations
+    lease_key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +127,7 @@ class ClientSession(Peer):
             max_size=settings.max_message_size,
             sequence=sequence,
         )
+        self._expected = set()
         self._state = ClientState.OPEN if connected else ClientState.UNCONNECTED
         self._may_call = connected
         # What the handshake is written with.
@@ -155,7 +161,7 @@ class ClientSession(Peer):
         """
         if self._state is not ClientState.UNCONNECTED:
             raise LocalProtocolError("the conversation has begun already")
-        payload = serializer.dumps({"handshake": handshake, "object": object_id})
+        payload = write_connect(serializer, object_id, handshake)
         self._queue(
             _CONNECT,
             serializer.id,
@@ -353,23 +359,13 @@ def _accepted(frame: Frame, serializer: Serializer) -> ConnectAccepted:
             f"the server answered with serializer id {frame.serializer_id}, "
             f"the handshake was made with {serializer.id}"
         )
-    value = serializer.loads(frame.payload)
-    metadata = value.get("meta") if isinstance(value, dict) else None
-    if not isinstance(metadata, dict) or "handshake" not in value:
-        raise RemoteProtocolError("the server's handshake is incomplete")
+    offer = read_accept(serializer, frame.payload)
+    key = frame.annotations.get(LEASE_KEY_ID)
     return ConnectAccepted(
-        handshake=value["handshake"],
-        methods=_names(metadata, "methods"),
-        oneway=_names(metadata, "oneway"),
-        attributes=_names(metadata, "attrs"),
+        handshake=offer.greeting,
+        methods=offer.methods,
+        oneway=offer.oneway,
+        attributes=offer.attributes,
         annotations=without_capabilities(frame.annotations),
+        lease_key=None if key is None else bytes(key).decode("latin-1"),
     )
-
-
-def _names(metadata: dict[str, Any], key: str) -> frozenset[str]:
-    names = metadata.get(key)
-    if not isinstance(names, list | tuple | set | frozenset) or not all(
-        isinstance(name, str) for name in names
-    ):
-        raise RemoteProtocolError(f"the server's handshake has no usable {key!r}")
-    return frozenset(names)

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Final
 from ..errors import RemoteProtocolError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ..wire import Annotations
 
-__all__ = ["DEADLINE_ID", "decode_deadline", "encode_deadline"]
+__all__ = ["DEADLINE_ID", "Deadline", "decode_deadline", "encode_deadline"]
 
 DEADLINE_ID: Final = "DLIN"
 """The annotation of an INVOKE that holds the time that remains."""
@@ -22,6 +24,25 @@ DEADLINE_ID: Final = "DLIN"
 _MICROSECONDS: Final = struct.Struct("!Q")
 _PER_SECOND: Final = 1_000_000
 _MOST: Final = 0xFFFF_FFFF_FFFF_FFFF
+
+
+class Deadline:
+    """When the time of a call is used up.
+
+    Args:
+        seconds: how long that is from now on.
+        clock: returns the time in seconds, as ``time.monotonic`` does.
+    """
+
+    __slots__ = ("_at", "_clock")
+
+    def __init__(self, seconds: float, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._at = clock() + seconds
+
+    def remaining(self) -> float:
+        """Return the seconds that are left; 0 when the time is used up."""
+        return max(0.0, self._at - self._clock())
 
 
 def encode_deadline(seconds: float) -> bytes:

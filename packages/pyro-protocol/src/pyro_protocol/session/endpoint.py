@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, Final
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from ..errors import LocalProtocolError
 from ..wire import NO_ANNOTATIONS, Annotations, Decoder, MessageType, encode_frame
@@ -23,6 +24,12 @@ if TYPE_CHECKING:
 __all__ = ["Endpoint"]
 
 _NO_ROUTES: Final[Mapping[int, Any]] = {}
+# Nobody can put anything into these. Most connections are idle, and there may be many,
+# so that what most of them do not need is made when they need it.
+_NO_NUMBERS: Final = cast("set[int]", frozenset())
+_NOTHING: Final = cast("list[Any]", ())
+_NO_STREAMS: Final = cast("dict[int, Any]", MappingProxyType({}))
+_NO_NAMES: Final[frozenset[str]] = frozenset()
 
 
 class Endpoint(ABC):
@@ -91,34 +98,44 @@ class Endpoint(ABC):
         )
         self._out: list[Buffer] = []
         self._events: list[Any] = []
-        self._signals: list[Signal] = []
+        self._signals: list[Signal] = _NOTHING
         # Whether calls can be made from here.
         self._may_call = False
         # What takes in each type of message, if a capability but native is in force.
         self._routes: Mapping[int, Any] = _NO_ROUTES
         # Sequence numbers of the calls made here that have no answer yet, and how
         # many they may be; 0 is no bound.
-        self._expected: set[int] = set()
+        self._expected: set[int] = _NO_NUMBERS
         self._window = 0
         self.sequence: int = sequence
         # Sequence numbers of the calls made there that have no answer yet, and how
         # many they may be. Kept only where a capability needs them.
-        self._running: set[int] = set()
+        self._running: set[int] = _NO_NUMBERS
         self._most_running = 0
         # The serializers that requests have been made with, once checked.
-        self._usable: dict[int, Serializer] = {}
+        self._usable: dict[int, Serializer] = settings.usable[0]
         self._last_ping = 0
         self._pinged: int | None = None
         self._pong: Frame | None = None
         # Open streams by number, and those produced here that have something to send.
-        self._produced: dict[int, ProducedStream] = {}
-        self._consumed: dict[int, ConsumedStream] = {}
-        self._ready: dict[int, ProducedStream] = {}
+        self._produced: dict[int, ProducedStream] = _NO_STREAMS
+        self._consumed: dict[int, ConsumedStream] = _NO_STREAMS
+        self._ready: dict[int, ProducedStream] = _NO_STREAMS
         self._last_stream = 0
-        self._argument_streams: dict[int, tuple[int, ...]] = {}
+        self._argument_streams: dict[int, tuple[int, ...]] = _NO_STREAMS
         self.error: str | None = None
         self.agreement: Agreement = NO_AGREEMENT
-        self.capabilities: frozenset[str] = frozenset()
+        self.capabilities: frozenset[str] = _NO_NAMES
+
+    def _make_room(self) -> None:
+        """Make what is needed where a capability but native is in force."""
+        self._expected = set()
+        self._running = set()
+        self._signals = []
+        self._produced = {}
+        self._consumed = {}
+        self._ready = {}
+        self._argument_streams = {}
 
     @property
     def native(self) -> bool:

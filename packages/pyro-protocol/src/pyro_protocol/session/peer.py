@@ -6,6 +6,7 @@ table; it is the same for both ends.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from ..wire import FrameError, MessageType
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Peer", "accepted_kinds"]
 
 _INVOKE: Final = int(MessageType.INVOKE)
+_ONLY_NATIVE: Final = frozenset({NATIVE})
 
 # The message types that a capability adds to those of an end. CANCEL comes only to
 # where calls are answered.
@@ -40,6 +42,8 @@ _ADDED: Final[Mapping[str, frozenset[int]]] = {
 }
 
 
+# There are as many as there are sets of capabilities; programs use a few of them.
+@lru_cache(64)
 def accepted_kinds(usual: frozenset[int], names: frozenset[str]) -> frozenset[int]:
     """Return the message types that an end accepts.
 
@@ -85,9 +89,12 @@ class Peer(Caller, Answerer, Pinger):
         self.capabilities = names
         self._window = calls
         self._most_running = answers or SEQUENCE_NUMBERS
-        if not names <= {NATIVE}:
+        if not names <= _ONLY_NATIVE:
+            self._make_room()
             self._routes = _ROUTES
-        self._decoder.splits = NATIVE in names
+        native = NATIVE in names
+        self._usable = self._settings.usable[native]
+        self._decoder.splits = native
         self._decoder.accepted = accepted_kinds(usual, names)
 
     def _refused(self, failure: FrameError) -> bool:

@@ -158,8 +158,9 @@ class StreamProducer(Endpoint):
 
     def discard_stream(self, number: int) -> None:
         """Take back a stream that the consumer was not told of."""
-        self._produced.pop(number, None)
-        self._ready.pop(number, None)
+        if number in self._produced:
+            del self._produced[number]
+            self._ready.pop(number, None)
 
     def can_produce(self, number: int) -> bool:
         """Whether the generator of a stream may be asked for its next item.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final
 
 from ..serializers import Serializer, serializers, serializers_by_id, serializers_within
 from ..serializers.opt_in import PICKLED_IDS, opted_in
@@ -46,6 +47,9 @@ class SessionSettings:
             not among the defaults, because Python documents it as unsafe against
             hostile data.
         serializers: what reads messages, by id; within the limits of nesting.
+        plain: whether small messages need nothing but a header.
+        usable: the serializers that requests have been made with, once checked; first
+            where native is not in force, then where it is.
     """
 
     max_message_size: int = 1024 * 1024 * 1024
@@ -63,6 +67,11 @@ class SessionSettings:
     serializers: Mapping[int, Serializer] = field(
         default_factory=lambda: serializers_by_id, compare=False
     )
+    plain: bool = field(init=False, repr=False, compare=False)
+    # Here, as it is the same for all sessions with the same settings.
+    usable: tuple[dict[int, Serializer], dict[int, Serializer]] = field(
+        default_factory=lambda: ({}, {}), init=False, repr=False, compare=False
+    )
 
     def __post_init__(self) -> None:
         if not 1 <= self.max_in_flight <= _SEQUENCE_NUMBERS:
@@ -70,13 +79,10 @@ class SessionSettings:
                 f"max_in_flight must be 1 to {_SEQUENCE_NUMBERS}, as calls are told "
                 f"apart by their sequence numbers, not {self.max_in_flight!r}"
             )
-
-    @property
-    def plain(self) -> bool:
-        """Whether small messages need nothing but a header."""
-        return not (
+        plain = not (
             self.compress or self.log_wire or self.max_message_size < JOIN_BELOW
         )
+        object.__setattr__(self, "plain", plain)
 
     @classmethod
     def from_config(cls, config: Configuration) -> SessionSettings:
@@ -86,14 +92,10 @@ class SessionSettings:
             ValueError: ``SERIALIZERS_ACCEPTED`` names an unknown serializer.
             SerializeError: the library of one that it names is missing.
         """
-        known = {**serializers, **dict.fromkeys(PICKLED_IDS)}
-        unknown = set(config.SERIALIZERS_ACCEPTED) - set(known)
-        if unknown:
-            raise ValueError(
-                f"SERIALIZERS_ACCEPTED names unknown serializers: "
-                f"{', '.join(sorted(unknown))}; known: {', '.join(sorted(known))}"
-            )
-        return cls(
+        return _settings(
+            tuple(config.SERIALIZERS_ACCEPTED),
+            config.MAX_NESTING,
+            config.SERPENT_BYTES_REPR,
             max_message_size=config.MAX_MESSAGE_SIZE,
             handshake_message_size=min(
                 config.HANDSHAKE_MESSAGE_SIZE, config.MAX_MESSAGE_SIZE
@@ -105,15 +107,29 @@ class SessionSettings:
             max_streams=config.MAX_STREAMS,
             compress=config.COMPRESSION,
             log_wire=config.LOGWIRE,
-            accepted_serializers=frozenset(
-                (serializers.get(name) or opted_in(name)).id
-                for name in config.SERIALIZERS_ACCEPTED
-            ),
-            serializers=serializers_within(
-                max_nesting=config.MAX_NESTING, bytes_repr=config.SERPENT_BYTES_REPR
-            ),
         )
 
     def limited(self, serializer: Serializer) -> Serializer:
         """Return the serializer of the same format that keeps to these limits."""
         return self.serializers.get(serializer.id, serializer)
+
+
+# Each connection asks for them, and a program has few configurations.
+@lru_cache(32)
+def _settings(
+    accepted: tuple[str, ...], max_nesting: int, bytes_repr: bool, **limits: Any
+) -> SessionSettings:
+    known = {**serializers, **dict.fromkeys(PICKLED_IDS)}
+    unknown = set(accepted) - set(known)
+    if unknown:
+        raise ValueError(
+            f"SERIALIZERS_ACCEPTED names unknown serializers: "
+            f"{', '.join(sorted(unknown))}; known: {', '.join(sorted(known))}"
+        )
+    return SessionSettings(
+        accepted_serializers=frozenset(
+            (serializers.get(name) or opted_in(name)).id for name in accepted
+        ),
+        serializers=serializers_within(max_nesting=max_nesting, bytes_repr=bytes_repr),
+        **limits,
+    )

@@ -64,16 +64,13 @@ def connect_socket(
         return sock
     if uri.host is None:
         raise OSError(errno.EDESTADDRREQ, f"{uri} has no location; resolve it first")
-    family = preferred_family(config)
-    try:
-        addresses = socket.getaddrinfo(uri.host, uri.port, family, socket.SOCK_STREAM)
-    except UnicodeError as error:
-        raise OSError(f"{uri.host!r} is not a host name: {error}") from error
     failure: OSError | None = None
-    for chosen, kind, protocol, _name, address in addresses:
-        sock = socket.socket(chosen, kind, protocol)
+    for family, address in _addresses(uri.host, uri.port or 0, config):
+        sock = socket.socket(family, socket.SOCK_STREAM)
         try:
-            sock.settimeout(timeout)
+            if sock.gettimeout() != timeout:
+                # Only then, as it is a system call.
+                sock.settimeout(timeout)
             sock.connect(address)
         except OSError as error:
             sock.close()
@@ -82,15 +79,41 @@ def connect_socket(
             sock.close()
             raise
         else:
-            prepare_connected(sock, config)
+            _set_options(sock, config)
             return sock
     raise failure or OSError(errno.EADDRNOTAVAIL, f"no address for {uri.location}")
 
 
+def _addresses(
+    host: str, port: int, config: Configuration
+) -> list[tuple[socket.AddressFamily, Any]]:
+    """Return the addresses to try for a host, with their families.
+
+    Raises:
+        OSError: the host is not known.
+    """
+    wanted = preferred_family(config)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    if wanted in (socket.AF_UNSPEC, family):
+        with contextlib.suppress(OSError, ValueError):
+            # To ask the system's resolver about an address takes as long as to connect
+            # to it on the same machine.
+            socket.inet_pton(family, host)
+            return [(family, (host, port))]
+    try:
+        found = socket.getaddrinfo(host, port, wanted, socket.SOCK_STREAM)
+    except UnicodeError as error:
+        raise OSError(f"{host!r} is not a host name: {error}") from error
+    return [(one[0], one[-1]) for one in found]
+
+
 def prepare_connected(sock: socket.socket, config: Configuration) -> None:
     """Set the options of a connected socket; those it does not have are skipped."""
-    if sock.family not in (socket.AF_INET, socket.AF_INET6):
-        return
+    if sock.family in (socket.AF_INET, socket.AF_INET6):
+        _set_options(sock, config)
+
+
+def _set_options(sock: socket.socket, config: Configuration) -> None:
     with contextlib.suppress(OSError):
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         if config.SOCK_NODELAY:

@@ -17,7 +17,7 @@ import uuid
 from collections import deque
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from ..config import Configuration, config
 from ..dispatch import (
@@ -25,9 +25,11 @@ from ..dispatch import (
     ClientConnection,
     DaemonObject,
     Dispatcher,
+    LeaseTable,
     ObjectRegistry,
     StreamTable,
 )
+from ..dispatch.leases import LEASE_SECONDS
 from ..errors import DaemonError
 from ..references import ProxyState, add_reference_provider
 from ..session import ServerConnection, Service, SessionSettings
@@ -35,6 +37,7 @@ from ..uri import URI
 from ..wire import FLAG_ONEWAY, Frame
 from .addresses import format_location, listening_socket, location_of, prepare_connected
 from .asyncio_receiver import AsyncioReceiver
+from .credentials import peer_credentials
 from .tls import server_tls_context
 
 if TYPE_CHECKING:
@@ -44,6 +47,8 @@ if TYPE_CHECKING:
     from ..session.server import ServerEvent, ServerSession
 
 __all__ = ["AsyncioHost"]
+
+T = TypeVar("T")
 
 _logger = logging.getLogger("pyro.server")
 
@@ -84,11 +89,19 @@ class AsyncioHost:
             linger=config.ITER_STREAM_LINGER,
             most_per_client=config.MAX_STREAMS,
         )
+        self.leases: LeaseTable = LeaseTable(
+            self.registry,
+            time.monotonic,
+            nullcontext,
+            linger=config.LEASE_LINGER,
+            most_per_client=config.MAX_LEASES,
+        )
         dispatcher = Dispatcher(
             self.registry,
             self.streams,
             streaming=config.ITER_STREAMING,
             detailed_traceback=config.DETAILED_TRACEBACK,
+            tracebacks=config.REMOTE_TRACEBACKS,
             most_batch_calls=config.MAX_BATCH_CALLS,
         )
         self.service: Service = Service(
@@ -174,6 +187,23 @@ class AsyncioHost:
             self.registry.register(target, object_id, force=force).object_id
         )
 
+    def lease(self, target: T, seconds: float = LEASE_SECONDS) -> T:
+        """Make a temporary object reachable, and return it; see `LeaseTable`.
+
+        A method returns what this returns, which travels as a reference.
+
+        Args:
+            target: the object.
+            seconds: how long it may go unused.
+
+        Raises:
+            TypeError: it is a class.
+            ValueError: the time is not positive.
+            PyroError: the client that is being served holds too many leased objects.
+        """
+        self.leases.lease(target, seconds)
+        return target
+
     def uri_for(self, object_id: str, *, nat: bool = True) -> URI:
         """Return the URI of an object id.
 
@@ -196,6 +226,7 @@ class AsyncioHost:
             oneway=frozenset(metadata["oneway"]),
             methods=frozenset(metadata["methods"]),
             attributes=frozenset(metadata["attrs"]),
+            lease=None if entry.lease is None else entry.lease.refer(),
         )
 
     def describe(self) -> str:
@@ -223,12 +254,14 @@ class AsyncioHost:
         if ended:
             await asyncio.wait(ended)
         self.streams.clear()
+        self.leases.clear()
         self.registry.clear()
 
     async def _keep_house(self) -> None:
         while True:
             await asyncio.sleep(_HOUSEKEEPING_INTERVAL)
             self.streams.expire()
+            self.leases.expire()
 
     def admit(self, protocol: _Connection) -> bool:
         """Count a new connection in, unless there are too many."""
@@ -283,6 +316,7 @@ class _Connection(AsyncioReceiver):
             sock,
             tls=transport.get_extra_info("ssl_object"),
         )
+        self._client.peer_credentials = peer_credentials(sock)
         self._connection = ServerConnection(self._host.service, self._client)
         self._session = self._connection.session
         self._deadline: asyncio.TimerHandle | None = None

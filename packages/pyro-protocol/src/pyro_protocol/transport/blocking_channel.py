@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import select
 import socket
 import ssl
 import threading
@@ -273,9 +274,13 @@ class BlockingChannel:
         if not self.closed:
             self.closed = True
             if self._owns_socket:
-                # Wakes a thread that is waiting for an answer.
-                with contextlib.suppress(OSError):
-                    self.sock.shutdown(socket.SHUT_RDWR)
+                if self._lock.acquire(blocking=False):
+                    # Nobody uses the socket, nor will: it is known to be closed.
+                    self._lock.release()
+                else:
+                    # Wakes a thread that is waiting for an answer.
+                    with contextlib.suppress(OSError):
+                        self.sock.shutdown(socket.SHUT_RDWR)
                 self.sock.close()
 
     def abandon(self) -> None:
@@ -429,10 +434,11 @@ class BlockingChannel:
                 raise
 
     def post(self, object_id: str, method: str, args: Sequence[object]) -> bool:
-        """Send a oneway call if nobody is using the connection at this moment.
+        """Send a oneway call if that can be done at this moment, without waiting.
 
         Made for finalizers: one may run in the midst of another call, in the
-        thread that makes it, where waiting for the connection would never end.
+        thread that makes it, where waiting for the connection would never end. Nor
+        does it wait for a server that does not read.
 
         Returns:
             Whether it was sent.
@@ -443,7 +449,7 @@ class BlockingChannel:
         if not self._lock.acquire(blocking=False):
             return False
         try:
-            if self.closed:
+            if self.closed or not _takes_more(self.sock):
                 return False
             serializer = self.serializer
             buffers = self._session.request(
@@ -532,6 +538,15 @@ class BlockingChannel:
         return ConnectionClosedError(
             f"{doing}: connection to {self.uri.location} lost: {error}"
         )
+
+
+def _takes_more(sock: socket.socket) -> bool:
+    """Whether a short message can be written without waiting."""
+    if not hasattr(select, "poll"):
+        return bool(select.select((), (sock,), (), 0)[1])
+    poll = select.poll()
+    poll.register(sock, select.POLLOUT)
+    return bool(poll.poll(0))
 
 
 def _not_sent(error: CommunicationError) -> CommunicationError:

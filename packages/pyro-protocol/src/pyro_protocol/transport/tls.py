@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ..config import Configuration
 
-__all__ = ["client_tls_context", "server_tls_context"]
+__all__ = ["check_server_context", "client_tls_context", "server_tls_context"]
 
 
 def client_tls_context(config: Configuration) -> ssl.SSLContext | None:
@@ -54,6 +54,29 @@ def server_tls_context(config: Configuration) -> ssl.SSLContext | None:
     if config.SSL_REQUIRECLIENTCERT:
         context.verify_mode = ssl.CERT_REQUIRED
     return context
+
+
+def check_server_context(context: ssl.SSLContext, config: Configuration) -> None:
+    """Make sure that a server can use a context that a program has made.
+
+    Raises:
+        TypeError: it is no context.
+        ValueError: it is one for clients, or does not demand the certificates that
+            ``SSL_REQUIRECLIENTCERT`` wants.
+    """
+    if not isinstance(context, ssl.SSLContext):
+        raise TypeError(f"ssl_context must be an ssl.SSLContext, not {context!r}")
+    if context.protocol == ssl.PROTOCOL_TLS_CLIENT or context.check_hostname:
+        raise ValueError(
+            "ssl_context is one for clients; make one for a server with "
+            "ssl.create_default_context(ssl.Purpose.CLIENT_AUTH), and give it the "
+            "certificate of the server with load_cert_chain"
+        )
+    if config.SSL_REQUIRECLIENTCERT and context.verify_mode != ssl.CERT_REQUIRED:
+        raise ValueError(
+            "SSL_REQUIRECLIENTCERT is on, but ssl_context does not demand certificates "
+            "of clients; set its verify_mode to ssl.CERT_REQUIRED"
+        )
 
 
 def _add_authorities(context: ssl.SSLContext, location: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final
 
 from ..config import PROTOCOL_VERSION
@@ -58,6 +59,8 @@ costs nobody anything, and short messages of equal values are common."""
 # Small pieces are gathered in one growing buffer, so that a peer that sends
 # single bytes costs single bytes.
 _SMALL_PIECE: Final = 4096
+# How many compressed bytes are inflated in one step: they become 16 MiB at most.
+_INFLATED_AT_ONCE: Final = 16 * 1024
 
 _unpack = HEADER.unpack_from
 _unpack_plain = PLAIN_HEADER.unpack_from
@@ -148,7 +151,8 @@ class Decoder:
         self.inflates: bool = True
         self._data: bytes | memoryview | bytearray = b""
         self._start = 0
-        self._tail: list[bytes | bytearray] = []
+        # Made when it is needed, which in most connections is never.
+        self._tail: list[bytes | bytearray] | None = None
         self._tail_size = 0
         self._needed = HEADER_SIZE
         self._checked = False
@@ -181,17 +185,22 @@ class Decoder:
         elif self._body is not None:
             taken = self._body.fill(data)
             if taken < len(data):
-                self._tail.append(data[taken:])
-                self._tail_size += len(data) - taken
-        elif len(data) >= _SMALL_PIECE:
-            self._tail.append(data)
-            self._tail_size += len(data)
+                self._put_aside(data[taken:])
         else:
-            if self._tail and type(self._tail[-1]) is bytearray:
-                self._tail[-1] += data
-            else:
-                self._tail.append(bytearray(data))
-            self._tail_size += len(data)
+            self._put_aside(data)
+
+    def _put_aside(self, data: bytes) -> None:
+        """Keep bytes that follow those received before, until all are needed."""
+        if self._tail is None:
+            self._tail = []
+        self._tail_size += len(data)
+        last = self._tail[-1] if self._tail else None
+        if len(data) >= _SMALL_PIECE:
+            self._tail.append(data)
+        elif type(last) is bytearray:
+            last += data
+        else:
+            self._tail.append(bytearray(data))
 
     def receive_written(self, count: int) -> None:
         """Take notice that ``count`` bytes have been written into `space`."""
@@ -296,7 +305,12 @@ class Decoder:
             )  # fmt: skip
             self._begin_body(head, memoryview(data)[body:], chunks_size, size)
             return None
-        self._start = end
+        if end == len(data):
+            # An idle connection keeps nothing of its last message.
+            self._data = b""
+            self._start = 0
+        else:
+            self._start = end
         self._needed = HEADER_SIZE
         self._checked = False
         payload = bytes(data[content:end])
@@ -413,25 +427,13 @@ class Decoder:
             ),
         )
 
-    def _check_size(self, head: Frame, size: int, chunks_size: int) -> None:
-        if size + chunks_size > self.max_size:
-            reason = f"message too large ({size + chunks_size}, max={self.max_size})"
-        elif chunks_size > self.max_annotations_size:
-            reason = (
-                f"annotations too large ({chunks_size}, "
-                f"max={self.max_annotations_size}; see MAX_ANNOTATIONS_SIZE)"
-            )
-        else:
-            return
-        raise FrameError(MessageTooLargeError(reason), head)
-
     def _join(self) -> bytes | memoryview | bytearray:
         """Bring all that was received, and is not consumed yet, into one buffer."""
         if self._tail:
             rest = memoryview(self._data)[self._start :]
             self._data = b"".join([rest, *self._tail])
             self._start = 0
-            self._tail = []
+            self._tail = None
             self._tail_size = 0
         elif self._start:
             self._data = self._data[self._start :]
@@ -467,12 +469,19 @@ def _inflate(payload: Buffer, limit: int, ratio: int) -> bytes:
     """
     most = min(limit, max(INFLATE_FREELY, ratio * len(payload)))
     inflater = zlib.decompressobj()
+    source = memoryview(payload)
+    inflated = BytesIO()
+    size = position = 0
     try:
-        # One byte more than allowed tells "just full" from "too large".
-        result = inflater.decompress(payload, most + 1)
+        # Piece by piece into what grows in place: zlib would keep everything twice.
+        while position < len(source) and size <= most and not inflater.eof:
+            piece = source[position : position + _INFLATED_AT_ONCE]
+            position += len(piece)
+            # One byte more than allowed tells "just full" from "too large".
+            size += inflated.write(inflater.decompress(piece, most + 1 - size))
     except zlib.error as error:
         raise RemoteProtocolError(f"invalid compressed data: {error}") from error
-    if len(result) > most:
+    if size > most:
         if most == limit:
             reason = f"inflated to more than {limit}, max={limit}"
         else:
@@ -481,9 +490,9 @@ def _inflate(payload: Buffer, limit: int, ratio: int) -> bytes:
                 "arrived; see MAX_INFLATE_RATIO"
             )
         raise MessageTooLargeError(f"message too large ({reason})")
-    if not inflater.eof or inflater.unused_data:
+    if not inflater.eof or inflater.unused_data or position < len(source):
         raise RemoteProtocolError("invalid compressed data: wrong length")
-    return result
+    return inflated.getvalue()
 
 
 def _decode_annotations(chunks: memoryview, most: int) -> Annotations:

@@ -1,0 +1,197 @@
+"""The calls of one connection that can be cancelled, or have a time limit.
+
+Kept only where a capability needs it. The session must not be used by two threads
+at the same time, so everything here happens under the lock of the connection.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..context import CallState
+from ..errors import (
+    CallCancelledError,
+    RemoteProtocolError,
+    TimeoutError,  # noqa: A004 - the documented name
+)
+from ..wire import FLAG_COMPRESSED, Frame
+from .answering import RefusedRequest
+from .deadlines import Deadline
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
+    from ..wire import Buffer
+    from .server import ServerSession
+
+__all__ = ["CallTable", "ServedCall"]
+
+
+class ServedCall(CallState):
+    """The state of a call that has not been answered yet.
+
+    Attributes:
+        frame: the request.
+        begun: whether the method may have been run.
+        interruption: what is answered when the coroutine of the call is stopped.
+        stop: stops the coroutine, from any thread; None if there is none.
+    """
+
+    __slots__ = ("begun", "frame", "interruption", "stop")
+
+    def __init__(self, client: Any, frame: Frame, deadline: Deadline | None) -> None:
+        super().__init__(
+            client,
+            frame.sequence,
+            frame.flags & ~FLAG_COMPRESSED,
+            frame.serializer_id,
+            frame.annotations,
+            frame.correlation_id,
+        )
+        self.deadline = deadline
+        self.frame: Frame = frame
+        self.begun: bool = False
+        self.interruption: Exception | None = None
+        self.stop: Callable[[], None] | None = None
+
+
+class CallTable:
+    """The calls that wait for their answer, by sequence number.
+
+    Args:
+        client: who makes them.
+        session: the conversation.
+        lock: guards the session and this table.
+        clock: returns the time in seconds, as ``time.monotonic`` does.
+    """
+
+    __slots__ = ("_calls", "_client", "_clock", "_lock", "_session")
+
+    def __init__(
+        self,
+        client: Any,
+        session: ServerSession,
+        lock: AbstractContextManager[Any],
+        clock: Callable[[], float],
+    ) -> None:
+        self._client = client
+        self._session = session
+        self._lock = lock
+        self._clock = clock
+        self._calls: dict[int, ServedCall] = {}
+
+    def __len__(self) -> int:
+        return len(self._calls)
+
+    def arrived(self, frame: Frame) -> None:
+        """Take note of a request that waits for its turn; the lock is held.
+
+        From now on it can be cancelled, and its time runs.
+        """
+        deadline = None
+        if frame.annotations and type(frame) is not RefusedRequest:
+            try:
+                remaining = self._session.remaining(frame)
+            except RemoteProtocolError:
+                # Reading the call tells of it, when it is its turn.
+                remaining = None
+            if remaining is not None:
+                deadline = Deadline(remaining, self._clock)
+        self._calls[frame.sequence] = ServedCall(self._client, frame, deadline)
+
+    def begin(self, frame: Frame) -> ServedCall | None:
+        """Return the state of a call whose turn has come.
+
+        None if it is not to be run: it was cancelled, or its time is used up.
+        """
+        call = self._calls.get(frame.sequence)
+        if call is None or call.frame is not frame:
+            return None
+        if call.deadline is not None and not call.deadline.remaining():
+            with self._lock:
+                if self._drop(call):
+                    self._session.send_too_late(frame)
+            return None
+        call.begun = True
+        return call
+
+    def find(self, frame: object) -> ServedCall | None:
+        """Return the call that a request makes, if it is not answered yet."""
+        call = self._calls.get(frame.sequence) if isinstance(frame, Frame) else None
+        return call if call is not None and call.frame is frame else None
+
+    def answer(self, call: ServedCall, answer: list[Buffer]) -> None:
+        """Send an encoded answer, unless the call was answered in the meantime."""
+        with self._lock:
+            if self._drop(call):
+                self._session.send_answer(call.frame, answer)
+
+    def attach(self, call: ServedCall, stop: Callable[[], None]) -> None:
+        """Tell how the coroutine of a call is stopped."""
+        with self._lock:
+            if self._calls.get(call.sequence) is call:
+                call.stop = stop
+                return
+        # It was cancelled before there was a coroutine.
+        stop()
+
+    def interrupt(self, call: ServedCall, error: Exception) -> None:
+        """Stop the coroutine of a call, and have ``error`` answered."""
+        with self._lock:
+            if self._calls.get(call.sequence) is not call:
+                return
+            call.interruption = error
+            stop = call.stop
+        if stop is not None:
+            stop()
+
+    def expire(self, call: ServedCall) -> None:
+        """Stop the coroutine of a call whose time is used up."""
+        self.interrupt(
+            call,
+            TimeoutError(
+                "the time that the caller gave was used up; the call was stopped"
+            ),
+        )
+
+    def cancel(self, sequence: int) -> None:
+        """Do as the caller asks that no longer wants an answer; the lock is held.
+
+        A coroutine is stopped, and what then becomes of it is answered. What cannot
+        be stopped goes on, and its result is dropped: the caller is told at once.
+        """
+        call = self._calls.get(sequence)
+        if call is None:
+            return
+        if call.stop is not None:
+            call.interruption = CallCancelledError(
+                "the call was cancelled by its caller, and was stopped"
+            )
+            call.stop()
+            return
+        del self._calls[sequence]
+        self._session.send_exception(
+            call.frame,
+            CallCancelledError(
+                "the call was cancelled by its caller; it cannot be stopped, so it "
+                "goes on and its result is dropped"
+                if call.begun
+                else "the call was cancelled by its caller before it was run"
+            ),
+        )
+
+    def abandon(self) -> None:
+        """Forget all calls, and stop what can be: nobody waits for an answer."""
+        with self._lock:
+            calls, self._calls = self._calls, {}
+        for call in calls.values():
+            if call.stop is not None:
+                call.stop()
+
+    def _drop(self, call: ServedCall) -> bool:
+        """Forget a call; whether it was still to be answered."""
+        if self._calls.get(call.sequence) is not call:
+            return False
+        del self._calls[call.sequence]
+        return True
