@@ -31,6 +31,7 @@ from pyro_protocol.wire import (
     Payload,
 )
 
+from .leases import ReceivedLease, remember_connection
 from .streams import StreamIterator
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ _DAEMON_NAME: Final = "Pyro.Daemon"
 _RECONNECT_INTERVAL: Final = 2.0
 
 Validator = Callable[[], Callable[[Any], Any] | None]
-Listener = Callable[[], Callable[[], None] | None]
+Listener = Callable[[], None]
 
 
 class Binding:
@@ -70,14 +71,17 @@ class Binding:
         raw_response: whether calls return the answer as it was received.
         validate: gives what the server's handshake value is checked with; a weak
             reference, since it is a method of the proxy.
-        names_changed: gives what is called when a server offers other names than
-            those known before; a weak reference too.
+        names_changed: called when a server offers other names than those known
+            before; it must not keep the proxy alive either.
         config: the settings.
+        lease: what gives back the reference that the proxy was received as, if it is
+            for a leased object.
+        lease_key: the name by which references that come over the connection call it.
     """
 
     __slots__ = (
         "__weakref__",
-        "_abandoned_streams",
+        "_abandoned",
         "_candidate",
         "_connected_socket",
         "_lock",
@@ -87,6 +91,8 @@ class Binding:
         "channel",
         "config",
         "handshake",
+        "lease",
+        "lease_key",
         "max_retries",
         "methods",
         "names_changed",
@@ -124,7 +130,10 @@ class Binding:
         # The connection whose server is just being checked, so that no other
         # thread uses it yet.
         self._candidate: BlockingChannel | None = None
-        self._abandoned_streams: list[str] = []
+        # What finalizers could not tell the server at once: method and argument.
+        self._abandoned: list[tuple[str, Any]] = []
+        self.lease: ReceivedLease | None = None
+        self.lease_key: str | None = None
         _all_bindings.add(self)
 
     def __del__(self) -> None:
@@ -193,7 +202,9 @@ class Binding:
             validate = self.validate()
             if validate is None:
                 raise _not_sent("the proxy that would check the server is gone")
-        uri = resolve(self.uri, config=self.config)
+        uri = self.uri
+        if uri.protocol != "PYRO":
+            uri = resolve(uri, config=self.config)
         channel = BlockingChannel.connect(
             uri,
             handshake=self.handshake,
@@ -218,6 +229,9 @@ class Binding:
             self._candidate = None
         if replace_uri:
             self.uri = uri
+        self.lease_key = accepted.lease_key
+        if self.lease_key is not None:
+            remember_connection(self.lease_key, self)
         return channel
 
     def _use_socket(self, sock: socket.socket) -> BlockingChannel:
@@ -243,9 +257,7 @@ class Binding:
         self.oneway = set(oneway)
         self.attributes = set(attributes)
         if self.names_changed is not None and before != (self.methods, self.attributes):
-            notify = self.names_changed()
-            if notify is not None:
-                notify()
+            self.names_changed()
 
     def need_metadata(self) -> None:
         """Connect if it is not known yet what the remote object offers."""
@@ -287,7 +299,7 @@ class Binding:
         channel = self.channel or self._candidate
         self.channel = self._candidate = None
         self._lock = threading.RLock()
-        self._abandoned_streams = []
+        self._abandoned = []
         if channel is not None:
             channel.abandon()
 
@@ -297,11 +309,31 @@ class Binding:
         Never waits for a call under way: made for finalizers, see
         `BlockingChannel.post`.
         """
+        self._tell("close_stream", stream_id, stream_id)
+
+    def give_back(self, object_id: str, number: int) -> None:
+        """Give back a reference to a leased object, like `abandon_stream`."""
+        reference = (object_id, number)
+        self._tell("release", reference, [reference])
+
+    def _tell(self, method: str, what: object, argument: object) -> None:
         channel = self.channel
         if channel is None or channel.closed:
             return
-        if not channel.post(_DAEMON_NAME, "close_stream", (stream_id,)):
-            self._abandoned_streams.append(stream_id)
+        if not channel.post(_DAEMON_NAME, method, (argument,)):
+            self._abandoned.append((method, what))
+
+    def _tell_now(self, channel: BlockingChannel) -> None:
+        """Tell the server what finalizers could not."""
+        given_back: list[Any] = []
+        while self._abandoned:
+            method, what = self._abandoned.pop()
+            if method == "release":
+                given_back.append(what)
+            else:
+                channel.call(_DAEMON_NAME, method, (what,), {}, FLAG_ONEWAY)
+        if given_back:
+            channel.call(_DAEMON_NAME, "release", (given_back,), {}, FLAG_ONEWAY)
 
     def call(self, method: str, /, *args: Any, **kwargs: Any) -> Any:
         """Call a remote method, again as often as ``max_retries`` allows."""
@@ -313,7 +345,7 @@ class Binding:
             or self.serializer_name
             or self.raw_response
             or self.max_retries
-            or self._abandoned_streams
+            or self._abandoned
             or (args and type(args[0]) is SerializedBlob)
         ):
             return self._call_with_retries(method, args, kwargs, flags)
@@ -346,9 +378,8 @@ class Binding:
         channel = self.channel
         if channel is None or channel.closed:
             channel = self.connect()
-        while self._abandoned_streams:
-            stream_id = self._abandoned_streams.pop()
-            channel.call(_DAEMON_NAME, "close_stream", (stream_id,), {}, FLAG_ONEWAY)
+        if self._abandoned:
+            self._tell_now(channel)
         if object_id is None:
             object_id = self.object_id
         serializer = None
@@ -421,6 +452,7 @@ class Binding:
         result.max_retries = self.max_retries
         result.raw_response = self.raw_response
         result.timeout = self._timeout
+        result.lease = self.lease
         return result
 
 

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Proxy", "RemoteMethod"]
 
-_EMPTY: Final[Mapping[str, Any]] = {}
 _HOOKS: Final = ("_pyroInvoke", "_pyroValidateHandshake")
 _PATIENCE: Final = 100_000_000
 
@@ -76,14 +75,15 @@ class Proxy:
             opted_in(config.SERIALIZER)
         if connected_socket is not None:
             uri = f"PYRO:{uri}@<<connected-socket>>:0"
-        target = URI(uri, default_port=config.NS_PORT)
+        # A URI does not change, so that one serves all.
+        target = uri if type(uri) is URI else URI(uri, default_port=config.NS_PORT)
         self._pyro_set_binding(Binding(target, config, connected_socket))
         if connected_socket is not None:
             self._pyro_binding.connect()
 
     def _pyro_set_binding(self, binding: Binding) -> None:
         self.__dict__["_pyro_binding"] = binding
-        binding.names_changed = weakref.WeakMethod(self._pyro_forget_methods)
+        binding.names_changed = partial(_forget_methods, weakref.ref(self))
         if _overridden(type(self), "_pyroValidateHandshake"):
             binding.validate = weakref.WeakMethod(self._pyroValidateHandshake)
 
@@ -96,7 +96,8 @@ class Proxy:
             return self._pyroInvoke("__getattr__", (name,), None)
         if name not in binding.methods:
             raise AttributeError(_unknown(binding, name, "attribute or method"))
-        if any(_overridden(type(self), hook) for hook in _HOOKS):
+        clazz = type(self)
+        if clazz is not Proxy and any(_overridden(clazz, hook) for hook in _HOOKS):
             return RemoteMethod(self._pyro_call, name)
         method = RemoteMethod(binding.call, name)
         # Found there the next time, without coming here.
@@ -232,8 +233,14 @@ class Proxy:
         return True
 
     def _pyroRelease(self) -> None:
-        """Close the connection; the next use makes a new one."""
-        self._pyro_binding.release()
+        """Close the connection; the next use makes a new one.
+
+        A proxy that was received for a leased object also gives the object up, as if
+        the proxy had been dropped.
+        """
+        binding = self._pyro_binding
+        binding.release()
+        binding.lease = None
 
     def _pyroReconnect(self, tries: int = _PATIENCE) -> None:
         """Close the connection and make a new one, trying every two seconds.
@@ -292,13 +299,11 @@ class Proxy:
         """Return a `BatchProxy` for this proxy."""
         return BatchProxy(self)
 
-    def _pyro_forget_methods(self) -> None:
-        for name in [one for one in self.__dict__ if one != "_pyro_binding"]:
-            self.__dict__.pop(name, None)
-
     def _pyro_state_(self) -> tuple[Any, ...]:
         """The fields in the order in which they travel."""
         binding = self._pyro_binding
+        if binding.lease is not None:
+            binding.lease.passed_on = True
         return (
             str(binding.uri),
             tuple(sorted(binding.oneway)),
@@ -360,7 +365,7 @@ class Proxy:
 
     __str__ = __repr__
 
-    def _pyro_special(self, name: str, *args: Any) -> Any:
+    def _pyro_special(self, name: str, /, *args: Any, **kwargs: Any) -> Any:
         """Call a remote special method, if the object has it exposed.
 
         Raises:
@@ -370,7 +375,15 @@ class Proxy:
         binding.need_metadata()
         if name not in binding.methods:
             raise TypeError(f"remote object {binding.uri} has no exposed {name}")
-        return self._pyroInvoke(name, args, _EMPTY)
+        return self._pyroInvoke(name, args, kwargs)
+
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
+        """Call the remote object itself.
+
+        Raises:
+            TypeError: it does not expose ``__call__``.
+        """
+        return self._pyro_special("__call__", *args, **kwargs)
 
     def __len__(self) -> int:
         length: int = self._pyro_special("__len__")
@@ -410,6 +423,15 @@ class Proxy:
                 return
             yield item
             index += 1
+
+
+def _forget_methods(owner: weakref.ref[Proxy]) -> None:
+    """Have a proxy find its methods anew, if it is still there."""
+    proxy = owner()
+    if proxy is not None:
+        known = proxy.__dict__
+        for name in [one for one in known if one != "_pyro_binding"]:
+            known.pop(name, None)
 
 
 def _overridden(clazz: type, hook: str) -> bool:

@@ -7,6 +7,7 @@ from pyro_protocol import (
     SerializedBlob,
     behavior,
     callback,
+    concurrency,
     config,
     current_context,
     errors,
@@ -16,11 +17,17 @@ from pyro_protocol import (
     register_class,
     register_class_to_dict,
     register_dict_to_class,
+    requires,
     unregister_class,
     unregister_class_to_dict,
     unregister_dict_to_class,
 )
-from pyro_protocol.dispatch import DaemonObject
+from pyro_protocol.dispatch import (
+    CallDetails,
+    CallHook,
+    DaemonObject,
+    Identity,
+)
 
 from .__about__ import __version__
 from .daemon import Daemon
@@ -28,12 +35,16 @@ from .serving import serve
 
 __all__ = [
     "URI",
+    "CallDetails",
+    "CallHook",
     "Daemon",
     "DaemonObject",
+    "Identity",
     "SerializedBlob",
     "__version__",
     "behavior",
     "callback",
+    "concurrency",
     "config",
     "current_context",
     "errors",
@@ -43,6 +54,7 @@ __all__ = [
     "register_class",
     "register_class_to_dict",
     "register_dict_to_class",
+    "requires",
     "serve",
     "unregister_class",
     "unregister_class_to_dict",

@@ -9,11 +9,13 @@ for the next request of a busy client needs one system call for each.
 from __future__ import annotations
 
 import contextlib
+import errno
 import select
 import socket
 import ssl
 import struct
 import sys
+import threading
 import time
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -151,10 +153,12 @@ class _KernelTimeoutStream:
 class _NonBlockingStream:
     """A TLS socket, or a plain one on a system without ``MSG_DONTWAIT``."""
 
-    __slots__ = ("_shaken", "sock", "wants_write")
+    __slots__ = ("_lock", "_shaken", "sock", "wants_write")
 
     def __init__(self, sock: socket.socket) -> None:
         sock.settimeout(0)
+        # One thread may read while another writes, which OpenSSL does not allow.
+        self._lock = threading.Lock()
         self.sock = sock
         self.wants_write = False
         self._shaken = not isinstance(sock, ssl.SSLSocket)
@@ -177,7 +181,8 @@ class _NonBlockingStream:
         try:
             # What TLS has decrypted already does not show as readable.
             while True:
-                piece = self.sock.recv(_RECEIVE_SIZE)
+                with self._lock:
+                    piece = self.sock.recv(_RECEIVE_SIZE)
                 pieces.append(piece)
                 if not piece or not self._decrypted():
                     break
@@ -194,7 +199,8 @@ class _NonBlockingStream:
         most = min(len(space), _LARGEST_PIECE)
         try:
             while True:
-                read = self.sock.recv_into(space[count:], most - count)
+                with self._lock:
+                    read = self.sock.recv_into(space[count:], most - count)
                 count += read
                 if not read or count == most or not self._decrypted():
                     return count
@@ -215,7 +221,9 @@ class _NonBlockingStream:
             rest = memoryview(buffer)
             while rest:
                 try:
-                    rest = rest[self.sock.send(rest) :]
+                    with self._lock:
+                        sent = self.sock.send(rest)
+                    rest = rest[sent:]
                 except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
                     if time.monotonic() >= until or not _writable(self.sock):
                         return [rest, *buffers[index + 1 :]]
@@ -223,6 +231,18 @@ class _NonBlockingStream:
 
     def close(self) -> None:
         self.sock.close()
+
+
+def _open_descriptor(sock: socket.socket) -> int:
+    """Return the descriptor of a socket.
+
+    Raises:
+        OSError: it was closed by another thread.
+    """
+    descriptor = sock.fileno()
+    if descriptor < 0:
+        raise OSError(errno.EBADF, "the connection was closed")
+    return descriptor
 
 
 def _readable(sock: socket.socket) -> bool:
@@ -237,13 +257,16 @@ if hasattr(select, "poll"):
 
     def _wait(sock: socket.socket, *, write: bool) -> bool:
         poll = select.poll()
-        poll.register(sock, select.POLLOUT if write else select.POLLIN)
+        poll.register(
+            _open_descriptor(sock), select.POLLOUT if write else select.POLLIN
+        )
         return bool(poll.poll(LINGER_SECONDS * 1000))
 
 else:
 
     def _wait(sock: socket.socket, *, write: bool) -> bool:
-        reading, writing = ([], [sock]) if write else ([sock], [])
+        descriptor = _open_descriptor(sock)
+        reading, writing = ([], [descriptor]) if write else ([descriptor], [])
         return any(select.select(reading, writing, [], LINGER_SECONDS))
 
 

@@ -2,52 +2,87 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import threading
 import time
 import uuid
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from pyro_protocol.config import Configuration, config
 from pyro_protocol.dispatch import (
     DAEMON_NAME,
+    CallDetails,
     ClientConnection,
     DaemonObject,
     Dispatcher,
+    GuardedDispatcher,
+    HookTable,
+    LeaseTable,
     ObjectRegistry,
     Registration,
     StreamTable,
 )
+from pyro_protocol.dispatch.gates import GateTable
+from pyro_protocol.dispatch.leases import LEASE_SECONDS
 from pyro_protocol.errors import DaemonError, PyroError
+from pyro_protocol.logs import log_exception
 from pyro_protocol.references import ProxyState, add_reference_provider, make_proxy
 from pyro_protocol.session import Service, SessionSettings
+from pyro_protocol.session.capabilities import (
+    CANCEL,
+    DEADLINE,
+    HEARTBEAT,
+    MULTIPLEX,
+    NATIVE,
+)
 from pyro_protocol.transport.addresses import (
     format_location,
     listening_socket,
     location_of,
 )
-from pyro_protocol.transport.tls import server_tls_context
+from pyro_protocol.transport.tls import check_server_context, server_tls_context
 from pyro_protocol.uri import URI
 from pyro_protocol.wire import NO_ANNOTATIONS
 
-from .coroutines import CoroutineThread
-from .hosts import ConnectedSocketHost, MultiplexHost, SelectorHost, ThreadHost
+from .admission import Admission
+from .connections import ConnectionInfo
+from .coroutines import CoroutineLoop
+from .hosts import (
+    ConnectedSocketHost,
+    EventLoopHost,
+    MultiplexHost,
+    SelectorHost,
+    ThreadHost,
+)
+from .reachability import report_reachability
+from .runtime import DaemonRuntime
 
 if TYPE_CHECKING:
     import socket
+    import ssl
+
+    from pyro_protocol.dispatch import Authorizer
+
+    from .authentication import Authenticator
 
 __all__ = ["Daemon"]
+
+T = TypeVar("T")
 
 _logger = logging.getLogger("pyro.server")
 
 _HOSTS: Final[dict[str, type[SelectorHost]]] = {
     "thread": ThreadHost,
     "multiplex": MultiplexHost,
+    "asyncio": EventLoopHost,
 }
+
+_CAPABILITIES: Final = frozenset({NATIVE, MULTIPLEX, CANCEL, DEADLINE, HEARTBEAT})
 
 CallErrorHandler = Callable[
     [Any, Any, Callable[..., Any], Sequence[Any], Mapping[str, Any], Exception], None
@@ -70,7 +105,15 @@ class Daemon:
         interface: the class of the object ``Pyro.Daemon``.
         connected_socket: a socket to serve instead of listening; all arguments
             before it are ignored.
+        listener: a listening socket to serve, instead of making one; the daemon
+            closes it at its end. The file of a Unix socket stays.
         config: the settings.
+        ssl_context: the TLS context to accept connections with, instead of what the
+            ``SSL`` items say.
+        authenticate: finds out who a client is: takes the connection and the
+            handshake value, and returns its `Identity`. None refuses the client, and
+            so does an exception. See `pyro_server.authentication`.
+        authorize: asked about each call, besides `authorize`; see there.
 
     Raises:
         ValueError: arguments or settings that do not go together.
@@ -88,9 +131,22 @@ class Daemon:
         interface: type = DaemonObject,
         connected_socket: socket.socket | None = None,
         *,
+        listener: socket.socket | None = None,
         config: Configuration = config,
+        ssl_context: ssl.SSLContext | None = None,
+        authenticate: Authenticator | None = None,
+        authorize: Authorizer | None = None,
     ) -> None:
+        if connected_socket is not None and (ssl_context or authenticate):
+            raise ValueError(
+                "a connected socket has no handshake: ssl_context and authenticate "
+                "are of no use with it"
+            )
         self._config = config
+        self._ssl_context = ssl_context
+        self._admission = None if authenticate is None else Admission(authenticate)
+        self._check_call: Authorizer | None = authorize
+        self._hooks: HookTable = HookTable()
         self._closed = False
         self._closing_lock = threading.Lock()
         self._unixsocket: str | None = None
@@ -101,10 +157,19 @@ class Daemon:
             lifetime=config.ITER_STREAM_LIFETIME,
             linger=config.ITER_STREAM_LINGER,
             most_per_client=config.MAX_STREAMS,
+            run_later=self._clean_up,
+        )
+        self.leases: LeaseTable = LeaseTable(
+            self.registry,
+            time.monotonic,
+            threading.RLock,
+            linger=config.LEASE_LINGER,
+            most_per_client=config.MAX_LEASES,
+            ended=self._unmark,
         )
         self.methodcall_error_handler: CallErrorHandler = _log_call_error
-        self._coroutines = CoroutineThread()
-        service = self._make_service()
+        self._coroutines = CoroutineLoop()
+        service = self._service = self._make_service()
         self._host: SelectorHost | ConnectedSocketHost
         self.natLocationStr: str | None = None
         if connected_socket is not None:
@@ -113,13 +178,18 @@ class Daemon:
                 connected_socket,
                 config,
                 self.streams,
+                self._coroutines,
                 housekeeping=self._keep_house,
             )
             self.locationStr: str = location_of(connected_socket)
         else:
             nat = self._nat_address(nathost, natport, unixsocket)
             self._host = self._listen(
-                service, None if host is None else str(host), port, unixsocket
+                service,
+                None if host is None else str(host),
+                port,
+                unixsocket,
+                listener,
             )
             if nat is not None:
                 self.natLocationStr = format_location(
@@ -139,38 +209,65 @@ class Daemon:
             self.streams,
             streaming=settings.ITER_STREAMING,
             detailed_traceback=settings.DETAILED_TRACEBACK,
+            tracebacks=settings.REMOTE_TRACEBACKS,
             most_batch_calls=settings.MAX_BATCH_CALLS,
             error_handler=self._on_call_error,
-            run_coroutine=self._coroutines.run,
+            gates=GateTable(threading.Lock),
+            runtime=DaemonRuntime(self._submit),
         )
+        if self._check_call is not None or not self._keeps("authorize"):
+            dispatcher = self._guarded(dispatcher)
         return Service(
             self.registry,
             dispatcher,
             SessionSettings.from_config(settings),
-            validate_handshake=self.validateHandshake,
+            validate_handshake=(
+                self.validateHandshake if self._admission is None else self._admit
+            ),
             annotations=self.annotations,
             client_disconnect=self.clientDisconnect,
+            capabilities=_CAPABILITIES,
+            clock=time.monotonic,
         )
 
     def _listen(
-        self, service: Service, host: str | None, port: int, unixsocket: str | None
+        self,
+        service: Service,
+        host: str | None,
+        port: int,
+        unixsocket: str | None,
+        listener: socket.socket | None,
     ) -> SelectorHost:
         settings = self._config
         host_class = _HOSTS[settings.SERVERTYPE]
-        tls = server_tls_context(settings)
-        sock = listening_socket(host, port, settings, unixsocket)
-        self._unixsocket = unixsocket
-        shown = settings.HOST if host is None else host
-        self.locationStr = location_of(sock, shown or None)
+        tls = self._ssl_context
+        if tls is None:
+            tls = server_tls_context(settings)
+        else:
+            check_server_context(tls, settings)
+        if listener is None:
+            sock = listening_socket(host, port, settings, unixsocket)
+            self._unixsocket = unixsocket
+            shown = (settings.HOST if host is None else host) or None
+        else:
+            sock = listener
+            sock.setblocking(False)  # noqa: FBT003 - the name tells
+            shown = host or None
+        self.locationStr = location_of(sock, shown)
+        report_reachability(
+            sock, self.locationStr, tls=tls, authenticated=self._admission is not None
+        )
         try:
             return host_class(
                 service,
                 sock,
                 settings,
                 self.streams,
+                self._coroutines,
                 housekeeping=self._keep_house,
                 tls=tls,
-                inline_handshake=self._keeps("validateHandshake", "annotations"),
+                inline_handshake=self._admission is None
+                and self._keeps("validateHandshake", "annotations"),
                 inline_farewell=self._keeps("clientDisconnect"),
             )
         except BaseException:
@@ -251,32 +348,120 @@ class Daemon:
         objectId: str | None = None,
         force: bool = False,
         weak: bool = False,
+        *,
+        expose: Iterable[str] | None = None,
+        writable: Iterable[str] | None = None,
+        interface: type | None = None,
     ) -> URI:
         """Make an object, or the instances of a class, reachable.
 
+        Only what is exposed can be reached: what is marked with `expose`, or, of a
+        class that cannot be marked, what is said here. In the second case nothing is
+        written onto the object or class, its own marks do not count, and it may be
+        of any kind: a list, a module, an object of an extension written in C.
+
         Args:
-            obj_or_class: the object or class; only its exposed members can be
-                reached.
+            obj_or_class: the object or class.
             objectId: its id; without it a random one is made.
             force: whether it may replace another object of that id, and be
                 registered a second time.
             weak: whether the object may vanish when nothing else refers to it.
+            expose: the names of the methods that can be called, and of the attributes
+                that can be read. What the instances of a class hold in themselves is
+                known only if the class annotates it.
+            writable: the names of the attributes that can be written; this goes with
+                ``expose``.
+            interface: a Protocol, an abstract class or any class, instead of names.
+                What it marks with `expose` is reachable, or else all that is public in
+                it; its marks, annotations and docstrings count. A property is written
+                only if it has a setter there, a variable with an annotation unless
+                that is ``Final`` or ``ClassVar``.
 
         Returns:
             The URI of the object.
 
         Raises:
-            TypeError: the id is not text, or a class is registered weakly.
+            TypeError: the id is not text, a class is registered weakly, or the object
+                does not have all that the interface has.
+            AttributeError: a name in ``expose`` or ``writable`` is private, or there
+                is nothing of that name.
             DaemonError: the id or the object is registered already.
         """
         entry = self.registry.register(
-            obj_or_class, objectId or None, force=force, weak=weak
+            obj_or_class,
+            objectId or None,
+            force=force,
+            weak=weak,
+            expose=expose,
+            writable=writable,
+            interface=interface,
         )
-        with contextlib.suppress(AttributeError, TypeError):
-            # Documented, and absent on objects that take no attributes.
-            obj_or_class._pyroId = entry.object_id
-            obj_or_class._pyroDaemon = weakref.proxy(self)
+        self._mark(entry, obj_or_class)
         return self.uriFor(entry.object_id)
+
+    def lease(
+        self,
+        obj: T,
+        seconds: float = LEASE_SECONDS,
+        *,
+        close: bool = True,
+        expose: Iterable[str] | None = None,
+        writable: Iterable[str] | None = None,
+        interface: type | None = None,
+    ) -> T:
+        """Make a temporary object reachable until nobody needs it any more.
+
+        A method returns what this returns: ``return daemon.lease(Cursor())``. The
+        client gets a proxy. The object is unregistered when
+
+        - the clients have dropped all proxies they were sent (proxies of Pyro5 do not
+          tell);
+        - the last connection that was sent one, or used the object, was lost, and
+          ``LEASE_LINGER`` seconds have passed;
+        - it was not called for so many seconds, which must be more than a call takes;
+        - the daemon is closed, or `unregister` is called.
+
+        An object that has a lease already gets a new one; one that was registered
+        with `register` stays so. `leases` shows what there is.
+
+        Args:
+            obj: the object.
+            seconds: how long it may go unused.
+            close: whether its method ``close()``, if it has one, is called in the end,
+                other than by `unregister`. It should be quick.
+            expose: what can be called or read, as in `register`.
+            writable: what can be written, likewise.
+            interface: what is reachable, likewise.
+
+        Returns:
+            The object.
+
+        Raises:
+            TypeError: it is a class, or what `register` raises it for.
+            ValueError: the time is not positive.
+            AttributeError: a name in ``expose`` or ``writable`` cannot be exposed.
+            PyroError: the client that is being served holds ``MAX_LEASES`` leased
+                objects.
+        """
+        entry = self.leases.lease(
+            obj,
+            seconds,
+            closes=close,
+            expose=expose,
+            writable=writable,
+            interface=interface,
+        )
+        if entry is not None:
+            self._mark(entry, obj)
+        return obj
+
+    def _mark(self, entry: Registration, target: Any) -> None:
+        """Write onto an object or class what is documented, if it takes that."""
+        if entry.view is None:
+            # Their classes may refuse attributes in any way.
+            with contextlib.suppress(Exception):
+                target._pyroId = entry.object_id
+                target._pyroDaemon = weakref.proxy(self)
 
     def unregister(self, objectOrId: Any) -> None:
         """Make an object unreachable; an unknown id is ignored.
@@ -287,14 +472,22 @@ class Daemon:
         """
         if objectOrId is None:
             raise ValueError("an object or an object id is needed")
-        if DAEMON_NAME in (objectOrId, self.registry.id_of(objectOrId)):
+        object_id = (
+            objectOrId
+            if isinstance(objectOrId, str)
+            else self.registry.id_of(objectOrId)
+        )
+        if object_id == DAEMON_NAME:
             return
         entry = self.registry.unregister(objectOrId)
         if entry is not None:
+            self.leases.forget(entry)
             self._unmark(entry)
 
     def _unmark(self, entry: Registration) -> None:
-        """Take back what `register` wrote onto an object or class."""
+        """Take back what `_mark` wrote onto an object or class."""
+        if entry.view is not None:
+            return
         # The object may be gone, have taken no attributes, or be registered anew.
         with contextlib.suppress(AttributeError, TypeError, DaemonError):
             target = entry.object()
@@ -338,13 +531,16 @@ class Daemon:
             raise DaemonError(f"object {objectOrId!r} is not registered here")
         return make_proxy(self._state_of(entry, nat=nat))
 
-    def _state_of(self, entry: Registration, *, nat: bool = True) -> ProxyState:
+    def _state_of(
+        self, entry: Registration, *, nat: bool = True, lease: str | None = None
+    ) -> ProxyState:
         metadata = entry.members.metadata()
         return ProxyState(
             uri=str(self.uriFor(entry.object_id, nat)),
             oneway=frozenset(metadata["oneway"]),
             methods=frozenset(metadata["methods"]),
             attributes=frozenset(metadata["attrs"]),
+            lease=lease,
         )
 
     def reference_of(self, obj: object) -> ProxyState | None:
@@ -352,7 +548,8 @@ class Daemon:
         entry = self.registry.registration_of(obj)
         if entry is None or self._closed:
             return None
-        return self._state_of(entry)
+        lease = None if entry.lease is None else entry.lease.refer()
+        return self._state_of(entry, lease=lease)
 
     def resetMetadataCache(self, objectOrId: Any, nat: bool = True) -> None:
         """Work out anew what an object offers, after its class was changed."""
@@ -413,14 +610,55 @@ class Daemon:
             raise TypeError("only daemons of the multiplex server type can be combined")
         mine.combine(other)
 
-    def shutdown(self) -> None:
+    async def serve_forever(self) -> None:
+        """Serve requests in the running event loop, until `shutdown` is called.
+
+        The server type must be ``asyncio``. Coroutine methods run in this event loop,
+        all others in worker threads. Use the daemon as an asynchronous context
+        manager, so that it is closed at the end::
+
+            async with Daemon(config=settings) as daemon:
+                daemon.register(Thermostat, "thermostat")
+                await daemon.serve_forever()
+
+        Raises:
+            PyroError: the server is of another type, or is being served already.
+        """
+        if not isinstance(self._host, EventLoopHost):
+            raise PyroError(
+                "only the server type 'asyncio' lives in a running event loop; set "
+                "SERVERTYPE, or call requestLoop in a thread"
+            )
+        await self._host.serve()
+
+    def connections(self) -> list[ConnectionInfo]:
+        """Return the open connections, each with a ``close`` method.
+
+        The list is empty for a daemon on a connected socket.
+        """
+        if isinstance(self._host, ConnectedSocketHost):
+            return []
+        host = self._host
+        return [ConnectionInfo.of(one, host) for one in host.connections]
+
+    def shutdown(self, drain: float | None = None) -> None:
         """End the request loop and close the daemon; can be called by any thread.
 
-        Called by another thread, it waits up to 5 seconds for that. Called by an
-        exposed method, a hook or a signal handler, the daemon is closed as soon as
-        the requests being handled are answered, before `requestLoop` returns.
+        Called by another thread, it waits for that, up to 5 seconds longer than it
+        may take. Called by an exposed method, a hook or a signal handler, the daemon
+        is closed as soon as the requests being handled are answered, before
+        `requestLoop` returns.
+
+        Args:
+            drain: how many seconds the calls that are running may go on, and their
+                answers be sent. Meanwhile no connection is accepted, and those on
+                which nothing is going on are closed. None means to close at once.
         """
-        self.close()
+        if drain is None or self._closed or not isinstance(self._host, SelectorHost):
+            self.close()
+            return
+        wait = not self._coroutines.runs_current_thread()
+        self._host.drain(self._release, drain, wait=wait)
 
     def close(self) -> None:
         """Stop listening, end all connections, and release everything.
@@ -442,6 +680,7 @@ class Daemon:
             self._coroutines.stop()
             self._host.close()
             self.streams.clear()
+            self.leases.clear()
             for entry in self.registry:
                 self._unmark(entry)
             self.registry.clear()
@@ -453,6 +692,66 @@ class Daemon:
             Bytes by annotation id, which is four ASCII characters.
         """
         return NO_ANNOTATIONS
+
+    @property
+    def busy_refusals(self) -> int:
+        """How many requests were refused because there was no room for them."""
+        return self._service.busy_refusals
+
+    def add_hook(self, hook: object) -> None:
+        """Have a hook told about the calls from now on; several can be added.
+
+        Args:
+            hook: an object with some of the methods of `CallHook`. If it has a method
+                ``added_to``, that is called with the daemon.
+
+        Raises:
+            TypeError: it has none of these methods.
+        """
+        with self._closing_lock:
+            self._hooks = HookTable((*self._hooks.hooks, hook))
+            self._service.dispatcher = self._guarded(self._service.dispatcher)
+        added_to = getattr(hook, "added_to", None)
+        if callable(added_to):
+            added_to(self)
+
+    def _guarded(self, dispatcher: Dispatcher) -> Dispatcher:
+        return GuardedDispatcher(
+            dispatcher, time.perf_counter, self._may_call, self._hooks
+        )
+
+    def _may_call(self, call: CallDetails) -> bool | None:
+        verdict = self.authorize(call)
+        # By identity, since 1 is not what was asked for.
+        if self._check_call is not None and (verdict is None or verdict is True):
+            return self._check_call(call)
+        return verdict
+
+    def authorize(self, call: CallDetails) -> bool | None:
+        """Check a call before anything of it is run; override as needed.
+
+        It is asked about each call of any client, each one of a batch, oneway calls,
+        and reading and writing attributes; also about those of the object
+        ``Pyro.Daemon``, which tells what there is. Only the items of a stream are not
+        asked about: the call that began it was. What `requires` demands is checked
+        besides. It runs where the call does.
+
+        Args:
+            call: what is about to be done, and by whom.
+
+        Returns:
+            None or True to let it happen, False to refuse it.
+
+        Raises:
+            SecurityError: to refuse it with a text for the caller. Any other
+                exception refuses it too, is logged, and is not shown to the caller.
+        """
+
+    def _admit(self, conn: ClientConnection, data: Any) -> Any:
+        """Find out who a client is, and then run the program's own check."""
+        assert self._admission is not None  # noqa: S101 - else this is not called
+        self._admission.admit(conn, data)
+        return self.validateHandshake(conn, data)
 
     def validateHandshake(self, conn: ClientConnection, data: Any) -> Any:
         """Check a client's handshake value; override, and raise to refuse it.
@@ -473,11 +772,21 @@ class Daemon:
     def housekeeping(self) -> None:
         """Do what has to be done every few seconds; override as needed."""
 
+    def _submit(self, job: Callable[[], None]) -> bool:
+        """Have a job run where methods run; whether there is room for it."""
+        return self._host.submit(job)
+
+    def _clean_up(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        """Have an asynchronous generator clean up; when closing, it does it itself."""
+        with contextlib.suppress(PyroError):
+            self._coroutines.start(coroutine, _nothing)
+
     def _keep_house(self) -> None:
+        self.leases.expire()
         try:
             self.housekeeping()
-        except Exception:
-            _logger.exception("the housekeeping hook failed")
+        except Exception:  # noqa: BLE001 - logged
+            log_exception(_logger, "the housekeeping hook failed")
 
     def _on_call_error(
         self,
@@ -505,10 +814,21 @@ class Daemon:
     def __exit__(self, *_exc_info: object) -> None:
         self.close()
 
+    async def __aenter__(self) -> Self:
+        return self.__enter__()
+
+    async def __aexit__(self, *_exc_info: object) -> None:
+        # In another thread, as it waits for calls that may need the event loop.
+        await asyncio.to_thread(self.close)
+
     def __repr__(self) -> str:
         state = "closed" if self._closed else f"{len(self.registry)} objects"
         name = f"{type(self).__module__}.{type(self).__qualname__}"
         return f"<{name} at 0x{id(self):x}; {self.locationStr}; {state}>"
+
+
+def _nothing(_ended: object) -> None:
+    return
 
 
 def _log_call_error(

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from typing import Final
 
+from pyro_protocol.logs import log_exception
+
 __all__ = ["WorkerPool"]
 
 _logger = logging.getLogger("pyro.server.workers")
@@ -108,9 +110,9 @@ class WorkerPool:
                 return
             try:
                 job()
-            except BaseException:
+            except BaseException:  # noqa: BLE001 - logged
                 # Not even SystemExit may cost the pool a thread for good.
-                _logger.exception("a job of the worker pool failed")
+                log_exception(_logger, "a job of the worker pool failed")
             # Waiting with the finished job would keep its connection alive.
             del job
             with self._lock:

@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 from .connected import ConnectedSocketHost
+from .event_loop import EventLoopHost
 from .multiplex import MultiplexHost
 from .selector import SelectorHost
 from .thread import ThreadHost
 
-__all__ = ["ConnectedSocketHost", "MultiplexHost", "SelectorHost", "ThreadHost"]
+__all__ = [
+    "ConnectedSocketHost",
+    "EventLoopHost",
+    "MultiplexHost",
+    "SelectorHost",
+    "ThreadHost",
+]

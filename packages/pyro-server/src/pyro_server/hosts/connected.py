@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from pyro_protocol.dispatch import ClientConnection, StreamTable
 from pyro_protocol.session import ServerConnection, Service
+from pyro_protocol.transport.credentials import peer_credentials
 
 if TYPE_CHECKING:
     import socket
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
     from pyro_protocol.config import Configuration
     from pyro_protocol.wire import Buffer
+
+    from ..coroutines import CoroutineLoop
 
 __all__ = ["ConnectedSocketHost"]
 
@@ -40,6 +43,7 @@ class ConnectedSocketHost:
         sock: the connected socket.
         config: the settings.
         streams: the open item streams.
+        coroutines: the event loop for calls that are awaited.
         housekeeping: called every few seconds.
 
     Raises:
@@ -53,6 +57,7 @@ class ConnectedSocketHost:
         sock: socket.socket,
         config: Configuration,
         streams: StreamTable,
+        coroutines: CoroutineLoop,
         *,
         housekeeping: Callable[[], None],
     ) -> None:
@@ -61,8 +66,10 @@ class ConnectedSocketHost:
         self.sock = sock
         self._config = config
         self._streams = streams
+        self._coroutines = coroutines
         self._housekeeping = housekeeping
         self._client = ClientConnection(sock.getpeername(), sock)
+        self._client.peer_credentials = peer_credentials(sock)
         self._served = ServerConnection(service, self._client, connected=True)
         self._stopping = False
         self._release: Callable[[], None] | None = None
@@ -96,7 +103,9 @@ class ConnectedSocketHost:
         try:
             if self._receive():
                 for event in session.events_received():
-                    self._served.handle(event)
+                    coroutine = self._served.handle(event)
+                    if coroutine is not None:
+                        self._coroutines.run(coroutine)
                     self._send(session.data_to_send())
                 self._send(session.data_to_send())
         except OSError as error:
@@ -156,6 +165,11 @@ class ConnectedSocketHost:
         """Release what the client held."""
         self._streams.client_gone(self._client)
         self._served.close()
+
+    def submit(self, job: Callable[[], None]) -> bool:
+        """Run a job here: the thread of the loop waits for the call it belongs to."""
+        job()
+        return True
 
     def stop(self, release: Callable[[], None], *, wait: bool = True) -> None:
         """End the loop, and have everything released that belongs to it.

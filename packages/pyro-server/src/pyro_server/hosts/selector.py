@@ -1,14 +1,12 @@
 """The selector loop: one thread that waits on all idle connections.
 
-It accepts connections, reads requests, and finishes writing to slow readers; it
-never waits for a single peer. Where a request is then handled is for the hosts
-built on it to decide.
+It reads requests, and finishes writing to slow readers; it never waits for a single
+peer. Where a request is then handled is for the hosts built on it to decide.
 """
 
 from __future__ import annotations
 
 import contextlib
-import errno
 import logging
 import selectors
 import socket
@@ -16,41 +14,39 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections import deque
+from enum import Enum
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from pyro_protocol.errors import PyroError
+from pyro_protocol.logs import log_exception
 from pyro_protocol.session import ConnectRequest, Service
-from pyro_protocol.transport.addresses import prepare_connected
+from pyro_protocol.session.capabilities import HEARTBEAT
 from pyro_protocol.wire import FLAG_ONEWAY, Frame, MessageType
 
 from ..byte_streams import open_byte_stream
 from ..connection import Connection
 from ..workers import WorkerPool
+from .listener import ACCEPT_PAUSE, Listener
 from .timeouts import Timeouts
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
 
     from pyro_protocol.config import Configuration
     from pyro_protocol.dispatch import StreamTable
     from pyro_protocol.session.server import ServerEvent
 
-__all__ = ["INVOKE", "SelectorHost"]
+    from ..coroutines import CoroutineLoop, RunningCoroutine
+
+__all__ = ["INVOKE", "Next", "SelectorHost"]
 
 _logger = logging.getLogger("pyro.server")
 
 INVOKE: Final = int(MessageType.INVOKE)
 _READ: Final = selectors.EVENT_READ
 _WRITE: Final = selectors.EVENT_WRITE
-# New connections may not keep those that are open from being served.
-_ACCEPTED_AT_ONCE: Final = 64
-# Out of descriptors, accepting is tried again after this time; until then the
-# system's own queue holds the newcomers.
-_ACCEPT_PAUSE: Final = 0.5
-_OUT_OF_RESOURCES: Final = frozenset(
-    {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
-)
 _LONGEST_WAIT: Final = 2.0
 # With a poll time-out of zero the loop would spin.
 _SHORTEST_WAIT: Final = 0.05
@@ -58,6 +54,20 @@ _STOP_SECONDS: Final = 5.0
 # How long a peer that is sent away may go on sending: to close at once while it
 # does would destroy the answer that is on its way to it.
 _FAREWELL_SECONDS: Final = 2.0
+# How often those are looked at that are in the midst of a message or of draining.
+_LOOK_SECONDS: Final = 0.25
+# A message that takes longer than MESSAGE_TIMEOUT must come at least this fast, in
+# bytes per second: the slowest network that anybody uses is faster, and a client
+# that means to hold the server up sends a byte now and then.
+_LEAST_RATE: Final = 1024
+
+
+class Next(Enum):
+    """What the one who has handled a request does with the connection next."""
+
+    REQUEST = "take the next request"
+    LOOP = "leave it to the loop"
+    NOTHING = "leave it alone, it is another's already"
 
 
 class SelectorHost(ABC):
@@ -68,6 +78,7 @@ class SelectorHost(ABC):
         sock: the listening socket, non-blocking.
         config: the settings.
         streams: the open item streams.
+        coroutines: the event loop for calls that are awaited.
         housekeeping: called every few seconds.
         tls: the context to accept connections with, or None.
         inline_handshake: whether a handshake runs nothing but our own code, so
@@ -84,6 +95,7 @@ class SelectorHost(ABC):
         sock: socket.socket,
         config: Configuration,
         streams: StreamTable,
+        coroutines: CoroutineLoop,
         *,
         housekeeping: Callable[[], None],
         tls: ssl.SSLContext | None = None,
@@ -94,22 +106,32 @@ class SelectorHost(ABC):
         self.sock = sock
         self._config = config
         self._streams = streams
+        self._coroutines = coroutines
         self._housekeeping = housekeeping
-        self._tls = tls
         self._inline_handshake = inline_handshake
         self._inline_farewell = inline_farewell
         self._connections: set[Connection] = set()
         self._handshaking: Timeouts[Connection] = Timeouts()
         self._idle: Timeouts[Connection] = Timeouts()
+        self._unwritten: Timeouts[Connection] = Timeouts()
         self._departing: Timeouts[Connection] = Timeouts()
+        self._quiet: Timeouts[Connection] = Timeouts()
+        self._pinged: Timeouts[Connection] = Timeouts()
+        # Those in the midst of a message: since when, and the bytes since then.
+        self._receiving: dict[Connection, tuple[float, int]] = {}
         self._returned: deque[Connection] = deque()
         self._stopping = False
+        # Also while it is draining: workers shall not stay with a connection.
+        self._ending = False
+        # When a draining host stops at the latest, and what releases it then.
+        self._drained_at: float | None = None
+        self._release_drained: Callable[[], None] | None = None
         self._release: Callable[[], None] | None = None
         self._released = threading.Event()
         self.loop_thread: threading.Thread | None = None
         self.turn_thread: threading.Thread | None = None
         self._next_housekeeping = time.monotonic() + _LONGEST_WAIT
-        self._accept_again = 0.0
+        self._next_look = 0.0
         # The host whose loop serves the connections: this one, unless combined.
         self.driver: SelectorHost = self
         self.combined: list[SelectorHost] = []
@@ -123,7 +145,11 @@ class SelectorHost(ABC):
         self._wake_reader.setblocking(False)  # noqa: FBT003 - the name tells
         self._wake_writer.setblocking(False)  # noqa: FBT003 - the name tells
         self.selector: selectors.BaseSelector = selectors.DefaultSelector()
-        self.selector.register(sock, _READ, self._accept)
+        self.listener = Listener(
+            sock, config, tls, lambda: len(self._connections), self._admit
+        )
+        self._shaken_at_once = tls is None
+        self.listener.watch(self.selector)
         self.selector.register(self._wake_reader, _READ, self._woken)
 
     @property
@@ -156,15 +182,21 @@ class SelectorHost(ABC):
         self.loop_thread = threading.current_thread()
         try:
             while not self._stopping and condition():
-                self.turn(self._wait_time())
+                self.turn(self.wait_time())
         finally:
             self.loop_thread = None
             self.release_if_stopped()
 
-    def _wait_time(self) -> float:
+    def wait_time(self) -> float:
+        """Return how many seconds the loop may wait before it has to look around."""
         wait = min(self._config.POLLTIMEOUT or _LONGEST_WAIT, _LONGEST_WAIT)
-        if self._accept_again:
-            wait = min(wait, _ACCEPT_PAUSE)
+        if self.listener.paused:
+            wait = min(wait, ACCEPT_PAUSE)
+        if self._receiving or self._drained_at is not None:
+            wait = min(wait, _LOOK_SECONDS)
+        if self._quiet or self._pinged:
+            settings = self._config
+            wait = min(wait, settings.HEARTBEAT_INTERVAL, settings.HEARTBEAT_TIMEOUT)
         return max(wait, _SHORTEST_WAIT)
 
     def turn(self, timeout: float) -> None:
@@ -191,6 +223,7 @@ class SelectorHost(ABC):
         other.selector.close()
         for host in (other, *other.combined):
             host.selector = self.selector
+            host.listener.moved(self.selector)
             host.driver = self
             self.combined.append(host)
         other.combined = []
@@ -208,18 +241,51 @@ class SelectorHost(ABC):
                 have to wait for the caller.
         """
         self._release = release
-        self._stopping = True
+        self._stopping = self._ending = True
         self.wake()
         driver = self.driver
-        own = threading.current_thread()
-        if own in (driver.turn_thread, driver.loop_thread):
-            return
-        if self._pool.runs_current_thread():
-            return
-        if driver.loop_thread is None and driver.turn_thread is None:
+        idle = driver.loop_thread is None and driver.turn_thread is None
+        if idle and not self._pool.runs_current_thread():
+            # The loop may be doing it just now, as the last thing it does.
             self.release_if_stopped()
-        if wait:
+        if wait and not self._would_wait_for_itself():
             self._released.wait(_STOP_SECONDS)
+
+    def drain(
+        self, release: Callable[[], None], seconds: float, *, wait: bool = True
+    ) -> None:
+        """Stop when what is being done now is done, or the time is over.
+
+        No connection is accepted any more, and those on which nothing is going on
+        are closed.
+
+        Args:
+            release: what releases everything, `close` included.
+            seconds: how long that may take.
+            wait: whether to wait for it, unless the loop would have to wait for the
+                caller.
+        """
+        # The loop may look at any moment, and ends when it finds nothing left.
+        self._release_drained = release
+        self._drained_at = time.monotonic() + seconds
+        # At once: whoever is still accepted is sent away before the first call.
+        self._next_look = 0.0
+        self._ending = True
+        self.wake()
+        driver = self.driver
+        if driver.loop_thread is None and driver.turn_thread is None:
+            # Nobody serves what is still to be answered.
+            self.stop(release, wait=wait)
+        elif wait and not self._would_wait_for_itself():
+            self._released.wait(seconds + _STOP_SECONDS)
+
+    def _would_wait_for_itself(self) -> bool:
+        own = threading.current_thread()
+        driver = self.driver
+        return (
+            own in (driver.turn_thread, driver.loop_thread)
+            or self._pool.runs_current_thread()
+        )
 
     def release_if_stopped(self) -> None:
         """Release everything, if that has been asked for."""
@@ -230,14 +296,17 @@ class SelectorHost(ABC):
 
     def close(self) -> None:
         """End all connections and release everything; the loop must have ended."""
-        self._stopping = True
-        with contextlib.suppress(KeyError, ValueError):
-            self.selector.unregister(self.sock)
-        self.sock.close()
-        # Before the connections: what is being worked on can still be answered.
-        self._pool.stop()
-        for connection in list(self._connections):
+        self._stopping = self._ending = True
+        self.listener.close()
+        if self._drained_at is None:
+            # Before the connections: what is being worked on can still be answered.
+            self._pool.stop()
+        connections = list(self._connections)
+        for connection in connections:
             self._end(connection)
+        self._pool.stop()
+        for connection in connections:
+            self._say_farewell(connection)
         with contextlib.suppress(KeyError, ValueError):
             self.selector.unregister(self._wake_reader)
         self._wake_reader.close()
@@ -255,9 +324,11 @@ class SelectorHost(ABC):
     def _woken(self, sock: Any) -> None:
         with contextlib.suppress(BlockingIOError):
             sock.recv(4096)
+        if self._drained_at is not None:
+            self.listener.close()
         # Those that come back while this is done have their own wake-up.
         for _ in range(len(self._returned)):
-            self._guarded(self._take_back, self._returned.popleft())
+            self._guarded(self.take_back, self._returned.popleft())
 
     def _guarded(
         self, step: Callable[[Connection], None], connection: Connection
@@ -266,29 +337,75 @@ class SelectorHost(ABC):
         try:
             step(connection)
         except OSError as error:
-            self._lost(connection, error)
-        except (Exception, SystemExit):
-            _logger.exception("serving %s failed", connection.client)
+            _logger.info("connection of %s lost: %s", connection.client, error)
+            self._end(connection)
+        except (Exception, SystemExit):  # noqa: BLE001 - logged
+            log_exception(_logger, "serving %s failed", connection.client)
             self._end(connection)
 
+    def submit(self, job: Callable[[], None]) -> bool:
+        """Have a job run where methods run; whether there is room for it."""
+        return self._pool.submit(job)
+
     def give_back(self, connection: Connection) -> None:
-        """Hand a connection over to the loop, from any thread."""
+        """Have the loop go on with a connection; callable from any thread."""
         self._returned.append(connection)
         self.wake()
 
-    def _take_back(self, connection: Connection) -> None:
-        """Go on with a connection, in the thread of the loop."""
-        if connection.ended or self._stopping:
+    def take_back(self, connection: Connection) -> None:  # noqa: PLR0912 - one decision
+        """Go on with a connection, in the thread of the loop.
+
+        Whatever there is to be done is found out here, so that calling it once too
+        often is harmless. What a worker reads is left to it.
+        """
+        if connection.ended or connection.held or self._stopping:
             # When the host is closed, all its connections are ended.
             return
-        if not connection.flush(wait=False):
+        if connection.departing:
+            if not connection.watched:
+                self._see_off(connection)
+        elif not connection.flush(wait=False):
             self._watch(connection, _WRITE)
         elif self._park(connection):
             self._unwatch(connection)
-        elif connection.events:
-            self._process(connection)
+        elif connection.at_end and connection.served.calls is not None:
+            # Nobody is left to read answers.
+            self._end(connection)
+        elif connection.waiting:
+            if connection.may_begin:
+                self._process(connection)
+            else:
+                # Whoever ends what is going on gives it back.
+                self._unwatch(connection)
         elif connection.session.closing:
+            if connection.at_end:
+                self._end(connection)
+            elif not connection.busy:
+                self._dismiss(connection)
+            else:
+                self._unwatch(connection)
+        elif self._drained_at is not None and not connection.busy:
+            self._drain(connection)
+        elif connection.may_begin or connection.served.calls is not None:
+            self._watch(connection, _READ)
+        else:
+            self._unwatch(connection)
+
+    def _drain(self, connection: Connection) -> None:
+        """Close a connection on which nothing is going on; what was sent, counts."""
+        if connection.read() is not None and connection.waiting:
+            self._process(connection)
+        elif connection.session.missing and not connection.at_end:
+            self._watch(connection, _READ)
+        else:
             self._dismiss(connection)
+
+    def read_on(self, connection: Connection) -> None:
+        """Read on while requests are being handled, if that is wise."""
+        if connection.outbox:
+            self._watch(connection, _WRITE)
+        elif self._park(connection):
+            self._unwatch(connection)
         else:
             self._watch(connection, _READ)
 
@@ -299,53 +416,26 @@ class SelectorHost(ABC):
         """
         if not connection.oneway_running:
             return False
-        with connection.oneway_lock:
+        with connection.lock:
             connection.parked = self._is_full(connection)
             return connection.parked
 
     def _is_full(self, connection: Connection) -> bool:
-        waiting = len(connection.oneway)
+        waiting = len(connection.oneway or ())
         return waiting > 0 and waiting >= self._config.MAX_ONEWAY_QUEUE
 
-    def _accept(self, listener: Any) -> None:
-        for _ in range(_ACCEPTED_AT_ONCE):
-            try:
-                sock, address = listener.accept()
-            except BlockingIOError:
-                return
-            except OSError as error:
-                if error.errno in _OUT_OF_RESOURCES:
-                    _logger.warning("cannot accept connections for now: %s", error)
-                    self.selector.unregister(listener)
-                    self._accept_again = time.monotonic() + _ACCEPT_PAUSE
-                elif not self._stopping:
-                    _logger.info(
-                        "a connection was lost while it was accepted: %s", error
-                    )
-                return
-            self._admit(sock, address)
-
     def _admit(self, sock: socket.socket, address: Any) -> None:
-        most = self._config.MAX_CONNECTIONS
-        if most and len(self._connections) >= most:
-            _logger.warning("a connection was refused: there are %d already", most)
-            sock.close()
-            return
-        try:
-            prepare_connected(sock, self._config)
-            if self._tls is not None:
-                sock.setblocking(False)  # noqa: FBT003 - the name tells
-                sock = self._tls.wrap_socket(
-                    sock, server_side=True, do_handshake_on_connect=False
-                )
-            connection = Connection(self._service, open_byte_stream(sock), address)
-        except OSError as error:
-            _logger.info("a connection was lost while it was accepted: %s", error)
-            sock.close()
-            return
+        """Begin to serve a new connection.
+
+        Raises:
+            OSError: it is lost already.
+        """
+        connection = Connection(
+            self._service, open_byte_stream(sock), address, since=time.time()
+        )
         self._connections.add(connection)
         self._handshaking.start(connection)
-        connection.shaken = self._tls is None
+        connection.shaken = self._shaken_at_once
         self._watch(connection, _READ)
         if connection.shaken:
             # The first message has often arrived together with the connection.
@@ -353,6 +443,10 @@ class SelectorHost(ABC):
 
     def _watch(self, connection: Connection, events: int) -> None:
         self._idle.start(connection)
+        if events == _WRITE:
+            self._unwritten.start(connection)
+        elif connection.watched == _WRITE:
+            self._unwritten.cancel(connection)
         if connection.watched == events:
             return
         if connection.watched:
@@ -367,10 +461,11 @@ class SelectorHost(ABC):
             with contextlib.suppress(KeyError, ValueError):
                 self.selector.unregister(connection)
         self._idle.cancel(connection)
+        self._unwritten.cancel(connection)
 
     def _ready(self, connection: Connection) -> None:
         """Read from, or write to, a connection that is ready for it."""
-        if not connection.ended:
+        if not connection.ended and not connection.held:
             self._guarded(self._advance, connection)
 
     def _advance(self, connection: Connection) -> None:
@@ -382,42 +477,68 @@ class SelectorHost(ABC):
                 return
         if connection.outbox:
             # Also when not all of it could be written: the time-out begins anew.
-            self._take_back(connection)
+            self.take_back(connection)
             return
         if connection.departing:
             self._see_off(connection)
             return
-        if connection.read() is None:
+        count = connection.read()
+        if count is None:
             self._watch(connection, _READ)
             return
-        if connection.events or connection.session.closing:
+        self._observe(connection, count)
+        if connection.served.calls is not None:
+            # Answers to pings and to what was cancelled leave at once.
+            self._heard(connection)
+            if not connection.flush(wait=False):
+                self._watch(connection, _WRITE)
+                return
+        if connection.waiting and connection.may_begin and not connection.outbox:
             self._process(connection)
         else:
             # In the middle of a message, or past one that was refused already.
-            self._take_back(connection)
+            self.take_back(connection)
+
+    def _observe(self, connection: Connection, count: int) -> None:
+        """Take note of how a message that comes in pieces goes on."""
+        if not connection.session.missing:
+            if self._receiving:
+                self._receiving.pop(connection, None)
+            return
+        since, received = self._receiving.get(connection, (time.monotonic(), 0))
+        self._receiving[connection] = since, received + count
+
+    def _heard(self, connection: Connection) -> None:
+        """Take note of a sign of life, where those are agreed on."""
+        if HEARTBEAT in connection.session.capabilities:
+            self._pinged.cancel(connection)
+            self._quiet.start(connection)
 
     def _process(self, connection: Connection) -> None:
         """Handle what has arrived, here or elsewhere."""
         if self._inline_handshake and self._handle_handshake(connection):
             return
-        if connection.events:
+        if connection.waiting:
             self.run(connection)
         else:
-            self._take_back(connection)
+            self.take_back(connection)
 
     def _handle_handshake(self, connection: Connection) -> bool:
         """Answer a handshake in the loop; whether that was all there was to do."""
         if (
-            len(connection.events) != 1
-            or type(connection.events[0]) is not ConnectRequest
+            len(connection.waiting) != 1
+            or type(connection.waiting[0]) is not ConnectRequest
         ):
             return False
-        connection.served.handle(connection.events.pop())
-        connection.events += connection.session.events_received()
-        if connection.session.closing or connection.events:
+        connection.served.handle(connection.waiting.pop())
+        with connection.lock:
+            connection.take_events()
+        if connection.session.closing or connection.waiting:
             return False
         self._handshaking.cancel(connection)
-        self._take_back(connection)
+        if connection.served.calls is not None:
+            self._heard(connection)
+        self.take_back(connection)
         return True
 
     def _dismiss(self, connection: Connection) -> None:
@@ -437,18 +558,20 @@ class SelectorHost(ABC):
         data = connection.stream.read()
         if data == b"":
             self._end(connection)
+        elif not connection.watched:
+            self._watch(connection, _READ)
 
     @abstractmethod
     def run(self, connection: Connection) -> None:
-        """Handle the events of a connection, which belongs to the one who does.
+        """Handle the waiting requests of a connection, or some of them.
 
-        Where that is another thread, the connection must not be watched meanwhile.
-        Afterwards it is given back with `give_back`, or in the thread of the loop
-        with `_take_back`.
+        Called in the thread of the loop. A thread that is to read the connection
+        itself sets ``held``, and the connection must not be watched meanwhile; it is
+        returned with `give_back`.
         """
 
-    def handle(self, connection: Connection, event: ServerEvent) -> bool:
-        """Handle one request; whether the connection can take the next one.
+    def handle(self, connection: Connection, event: ServerEvent) -> Next:
+        """Handle one request, and say how the connection goes on.
 
         A oneway request is queued for the workers: those of one connection are
         run one after the other, in the order in which they were sent, beside its
@@ -458,14 +581,98 @@ class SelectorHost(ABC):
             OSError: the connection is lost.
         """
         if type(event) is Frame and event.flags & FLAG_ONEWAY and event.kind == INVOKE:
-            return self._queue_oneway(connection, event)
-        connection.served.handle(event)
+            room = self.queue_oneway(connection, event)
+            return Next.REQUEST if room else Next.LOOP
+        coroutine = connection.served.handle(event)
+        if coroutine is not None:
+            return self.start(connection, event, coroutine)  # type: ignore[arg-type] # only a frame is awaited
         if type(event) is ConnectRequest:
-            connection.events += connection.session.events_received()
-        return connection.flush(wait=self.may_wait_for_writing)
+            with connection.lock:
+                connection.take_events()
+        written = connection.flush(wait=self.may_wait_for_writing)
+        return Next.REQUEST if written else Next.LOOP
 
-    def _queue_oneway(self, connection: Connection, frame: Frame) -> bool:
-        with connection.oneway_lock:
+    def start(
+        self,
+        connection: Connection,
+        frame: Frame,
+        coroutine: Coroutine[Any, Any, None],
+    ) -> Next:
+        """Have a call awaited, and say how the connection goes on."""
+        parallel = connection.served.parallel
+        with connection.lock:
+            connection.pending += 1
+            if not parallel:
+                # It may be over before this thread has left the connection alone.
+                connection.held = False
+        calls = connection.served.calls
+        call = None if calls is None else calls.find(frame)
+        seconds = None
+        if call is not None and call.deadline is not None:
+            seconds = call.deadline.remaining()
+        try:
+            running = self._coroutines.start(
+                coroutine, partial(self._awaited, connection)
+            )
+        except PyroError as error:
+            connection.served.refuse(frame, error)
+            self._awaited(connection, None)
+            return Next.REQUEST if parallel else Next.NOTHING
+        with connection.lock:
+            if connection.ended:
+                running.cancel()
+            elif connection.pending:
+                if connection.tasks is None:
+                    connection.tasks = set()
+                connection.tasks.add(running)
+        if calls is not None and call is not None:
+            calls.attach(call, running.cancel)
+            if seconds is not None:
+                self._coroutines.call_soon(partial(calls.expire, call), delay=seconds)
+        if not parallel and calls is not None:
+            # To see that it is cancelled, or that the client has gone.
+            self.give_back(connection)
+        return Next.REQUEST if parallel else Next.NOTHING
+
+    def _awaited(
+        self, connection: Connection, running: RunningCoroutine | None
+    ) -> None:
+        """Go on with a connection whose call was brought to its end."""
+        with connection.lock:
+            connection.pending -= 1
+            if connection.tasks is not None and running is not None:
+                connection.tasks.discard(running)
+        self.settle(connection)
+
+    def settle(self, connection: Connection) -> None:
+        """Write what there is, and go on with a connection that nobody holds.
+
+        Called by whoever has finished something for a connection that the loop, or
+        another thread, reads.
+        """
+        written = False
+        try:
+            written = connection.flush(wait=False)
+        except OSError as error:
+            _logger.info("connection of %s lost: %s", connection.client, error)
+            connection.give_up()
+        if connection.ended:
+            if self._is_last(connection):
+                self._say_farewell(connection)
+        elif (
+            not written
+            or connection.waiting
+            or not connection.served.parallel
+            or connection.session.closing
+            or self._drained_at is not None
+        ):
+            self.give_back(connection)
+
+    def queue_oneway(self, connection: Connection, frame: Frame) -> bool:
+        """Queue a oneway request; whether there is room for more of them."""
+        with connection.lock:
+            if connection.oneway is None:
+                connection.oneway = deque()
             connection.oneway.append(frame)
             full = self._is_full(connection)
             running, connection.oneway_running = connection.oneway_running, True
@@ -480,28 +687,46 @@ class SelectorHost(ABC):
     def _run_oneway(self, connection: Connection) -> None:
         while (frame := self._next_oneway(connection)) is not None:
             try:
-                connection.served.handle(frame)
-            except Exception:
-                _logger.exception("a oneway request of %s failed", connection.client)
+                coroutine = connection.served.handle(frame)
+                if coroutine is not None:
+                    self._coroutines.start(
+                        coroutine, partial(self._oneway_awaited, connection)
+                    )
+                    return
+            except Exception:  # noqa: BLE001 - logged
+                log_exception(
+                    _logger, "a oneway request of %s failed", connection.client
+                )
+
+    def _oneway_awaited(
+        self, connection: Connection, _running: RunningCoroutine
+    ) -> None:
+        """Go on with the oneway requests after one that was awaited."""
+        if not self._pool.submit(partial(self._run_oneway, connection)):
+            self._run_oneway(connection)
 
     def _next_oneway(self, connection: Connection) -> Frame | None:
         """Return the next oneway request; after the last, do what waited for it."""
-        with connection.oneway_lock:
+        with connection.lock:
             if connection.oneway and not self._stopping:
                 return connection.oneway.popleft()
-            connection.oneway.clear()
+            connection.oneway = None
             connection.oneway_running = False
             parked, connection.parked = connection.parked, False
-            ended = connection.ended
-        if ended:
-            connection.served.close()
-        elif parked:
+        if connection.ended:
+            if self._is_last(connection):
+                self._say_farewell(connection)
+        elif parked or self._drained_at is not None:
             self.give_back(connection)
         return None
 
-    def _lost(self, connection: Connection, error: OSError) -> None:
-        _logger.info("connection of %s lost: %s", connection.client, error)
-        self._end(connection)
+    def disconnect(self, connection: Connection) -> None:
+        """Close a connection, from any thread."""
+        connection.give_up("it was closed by the program")
+        with contextlib.suppress(OSError):
+            # The client sees it at once, also if somebody is at work for it.
+            connection.sock.shutdown(socket.SHUT_RDWR)
+        self.give_back(connection)
 
     def _report(self, connection: Connection) -> None:
         """Take a note of why a connection is ended by this side."""
@@ -512,28 +737,40 @@ class SelectorHost(ABC):
 
     def _end(self, connection: Connection) -> None:
         """Close a connection and forget it."""
-        with connection.oneway_lock:
+        with connection.lock:
             if connection.ended:
                 return
             connection.ended = True
-            # Whoever runs the oneway requests says farewell after the last one.
-            farewell = not connection.oneway_running
+            connection.waiting = []
+            tasks, connection.tasks = connection.tasks, None
         self._report(connection)
         self._unwatch(connection)
-        self._handshaking.cancel(connection)
-        self._departing.cancel(connection)
+        for timeouts in (self._handshaking, self._departing, self._quiet, self._pinged):
+            timeouts.cancel(connection)
+        self._receiving.pop(connection, None)
         self._connections.discard(connection)
         connection.stream.close()
+        connection.served.abandon()
+        for running in tasks or ():
+            running.cancel()
         self._streams.client_gone(connection.client)
-        if farewell:
+        # Whoever still works for it says farewell after the last of it.
+        if self._is_last(connection):
             self._say_farewell(connection)
+
+    def _is_last(self, connection: Connection) -> bool:
+        """Whether nobody works any more for a connection that has ended."""
+        with connection.lock:
+            return not connection.busy
 
     def _say_farewell(self, connection: Connection) -> None:
         """Release what the client held; what is not our own code may take its time."""
+        with connection.lock:
+            if connection.said_farewell:
+                return
+            connection.said_farewell = True
         client = connection.client
-        quick = self._inline_farewell and not (
-            client.session_instances or client.tracked_resources
-        )
+        quick = self._inline_farewell and not client.holds_something
         if quick or not self._pool.submit(connection.served.close):
             connection.served.close()
 
@@ -545,19 +782,69 @@ class SelectorHost(ABC):
             if connection.watched and not (
                 connection.client.established or connection.departing
             ):
-                connection.session.error = "no handshake in time"
-                self._end(connection)
+                self._drop(connection, "no handshake in time")
         for connection in self._departing.take_expired(_FAREWELL_SECONDS):
             self._end(connection)
         if settings.COMMTIMEOUT > 0:
             for connection in self._idle.take_expired(settings.COMMTIMEOUT):
+                if connection.busy:
+                    self._idle.start(connection)
+                    continue
                 _logger.info("%s was idle for too long", connection.client)
                 self._end(connection)
+        self.listener.tick()
         now = time.monotonic()
-        if self._accept_again and now >= self._accept_again:
-            self._accept_again = 0.0
-            self.selector.register(self.sock, _READ, self._accept)
+        if now >= self._next_look:
+            self._next_look = now + _LOOK_SECONDS
+            self._look_around(now)
         if now >= self._next_housekeeping:
             self._next_housekeeping = now + _LONGEST_WAIT
             self._streams.expire()
             self._housekeeping()
+
+    def _look_around(self, now: float) -> None:
+        """Do what depends on time, and need not be done at once."""
+        settings = self._config
+        if settings.MESSAGE_TIMEOUT > 0:
+            for connection, (since, received) in list(self._receiving.items()):
+                late = now - since - settings.MESSAGE_TIMEOUT
+                if late > 0 and received < (now - since) * _LEAST_RATE:
+                    self._drop(connection, "a message did not arrive in time")
+            for connection in self._unwritten.take_expired(settings.MESSAGE_TIMEOUT):
+                self._drop(connection, "the client does not read its answers")
+        if settings.HEARTBEAT_INTERVAL > 0:
+            for connection in self._quiet.take_expired(settings.HEARTBEAT_INTERVAL):
+                self._guarded(self._ping, connection)
+            for connection in self._pinged.take_expired(settings.HEARTBEAT_TIMEOUT):
+                self._drop(connection, "the client gives no sign of life")
+        if self._drained_at is not None:
+            self._look_after_draining(now, self._drained_at)
+
+    def _ping(self, connection: Connection) -> None:
+        if connection.held or connection.departing:
+            self._quiet.start(connection)
+            return
+        with connection.lock:
+            connection.session.send_ping()
+        self._pinged.start(connection)
+        self.take_back(connection)
+
+    def _drop(self, connection: Connection, reason: str) -> None:
+        """End a connection on which the client does not do its part."""
+        if not connection.held:
+            connection.session.error = reason
+            self._end(connection)
+
+    def _look_after_draining(self, now: float, until: float) -> None:
+        self.listener.close()
+        for connection in list(self._connections):
+            self._guarded(self.take_back, connection)
+        left = [one for one in self._connections if not one.departing]
+        if (not left or now >= until) and not self._stopping:
+            if left:
+                _logger.warning(
+                    "closing %d connections on which something was still going on",
+                    len(left),
+                )
+            self._release = self._release_drained
+            self._stopping = True

@@ -13,12 +13,17 @@ M = TypeVar("M")
 class Timeouts(Generic[M]):
     """Since when each of its members has been waiting.
 
+    Any thread may take out a member; the rest is for one thread.
+
     All may wait equally long, so that the one that waits longest is always the
     next whose time is up, and starting anew costs the same however many there are.
     """
 
     def __init__(self) -> None:
         self._since: dict[M, float] = {}
+
+    def __len__(self) -> int:
+        return len(self._since)
 
     def start(self, member: M) -> None:
         """Let the time of a member begin, or begin anew."""
@@ -33,10 +38,15 @@ class Timeouts(Generic[M]):
         """Remove and return the members that have waited for so long."""
         latest = time.monotonic() - seconds
         expired: list[M] = []
-        for member, since in self._since.items():
+        while self._since:
+            try:
+                member = next(iter(self._since))
+            except (RuntimeError, StopIteration):
+                # Another thread has taken one out in the meantime.
+                continue
+            since = self._since.get(member, 0.0)
             if since > latest:
                 break
-            expired.append(member)
-        for member in expired:
-            del self._since[member]
+            if self._since.pop(member, None) is not None:
+                expired.append(member)
         return expired
