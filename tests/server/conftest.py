@@ -1,4 +1,4 @@
-"""Daemons of both server types for the tests, and a watch for what they leave."""
+"""Daemons of all server types for the tests, and a watch for what they leave."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _no_thread_is_left() -> Iterator[None]:
     assert not [thread for thread in left if thread.name.startswith("pyro-")]
 
 
-@pytest.fixture(params=["thread", "multiplex"])
+@pytest.fixture(params=["thread", "multiplex", "asyncio"])
 def servertype(request: pytest.FixtureRequest) -> str:
     """Every test that serves runs once for each server type."""
     return str(request.param)

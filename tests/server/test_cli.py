@@ -383,6 +383,24 @@ def test_no_name_server_is_an_error_with_advice(
         (["a:A", "--port", "http"], "'http' is not a port"),
         (["a:A", "--instance-mode", "often"], "invalid choice"),
         (["a:A", "--servertype", "fork"], "invalid choice"),
+        (["a:A", "--workers", "0"], "'0' is not a number of workers, 1 to"),
+        (["a:A", "--drain", "-1"], "'-1' is not a number of seconds, 0 or more"),
+        (["a:A", "--drain", "inf"], "'inf' is not a number of seconds"),
+        (["a:A", "--names-check", "0"], "0.1 or more"),
+        (["a:A", "--ready-fd", "1"], "'1' is not a descriptor of its own, 3 to"),
+        (["a:A", "--log-level", "loud"], "invalid choice"),
+        (["a:A", "--tls-key", "x"], "the other --tls options need --tls-cert"),
+        (
+            ["a:A", "--tls-cert", "x", "--tls-require-client-cert"],
+            "--tls-require-client-cert needs --tls-ca",
+        ),
+        (
+            [
+                *("a:A", "--tls-cert=x", "--tls-key-password-env=A"),
+                "--tls-key-password-file=B",
+            ],
+            "exclude each other",
+        ),
     ],
 )
 def test_wrong_usage_is_explained_with_exit_status_2(

@@ -46,17 +46,17 @@ def test_messages_are_events_once_however_they_arrive(
 ) -> None:
     for byte in client.connect_message():
         connection.receive(bytes([byte]))
-    (request,) = connection.events
+    (request,) = connection.waiting
     assert isinstance(request, ConnectRequest)
-    connection.served.handle(connection.events.pop())
+    connection.served.handle(connection.waiting.pop())
     assert connection.flush(wait=True)
     messages = client.call_message("ping") + client.call_message("info")
     connection.receive(messages[:50])
     connection.receive(messages[50:60])
     connection.receive(messages[60:])
-    assert [type(event) for event in connection.events] == [Frame, Frame]
+    assert [type(event) for event in connection.waiting] == [Frame, Frame]
     connection.receive(client.call_message("ping"))
-    numbers = [event.sequence for event in connection.events]  # type: ignore[union-attr] # frames
+    numbers = [event.sequence for event in connection.waiting]  # type: ignore[union-attr] # frames
     assert numbers == [2, 3, 4]
     assert connection.session.events_received() == []
 
@@ -79,7 +79,7 @@ def test_what_cannot_be_written_yet_is_kept_in_order(
     connection.outbox = [bytes(5_000_000), b"first"]
     assert not connection.flush(wait=False)
     connection.receive(client.connect_message())
-    connection.served.handle(connection.events.pop())
+    connection.served.handle(connection.waiting.pop())
     received = bytearray()
     while not connection.flush(wait=False):
         received += client.sock.recv(1_000_000)
@@ -95,7 +95,7 @@ def test_giving_up_forgets_everything(
     connection.outbox = [b"something"]
     connection.give_up("a reason")
     assert connection.at_end
-    assert connection.events == []
+    assert connection.waiting == []
     assert connection.flush(wait=True)
     assert connection.session.closing
     assert connection.session.error == "a reason"

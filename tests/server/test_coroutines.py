@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pyro_protocol.errors import PyroError
-from pyro_server.coroutines import CoroutineThread
+from pyro_server.coroutines import CoroutineLoop
 from support.hosting import DEADLINE
 
 if TYPE_CHECKING:
@@ -19,8 +19,8 @@ colour: contextvars.ContextVar[str] = contextvars.ContextVar("colour")
 
 
 @pytest.fixture
-def coroutines() -> Iterator[CoroutineThread]:
-    coroutines = CoroutineThread()
+def coroutines() -> Iterator[CoroutineLoop]:
+    coroutines = CoroutineLoop()
     yield coroutines
     coroutines.stop()
 
@@ -30,17 +30,17 @@ async def double(value: int) -> int:
     return value * 2
 
 
-def test_a_coroutine_is_run_to_its_end(coroutines: CoroutineThread) -> None:
+def test_a_coroutine_is_run_to_its_end(coroutines: CoroutineLoop) -> None:
     assert coroutines.run(double(21)) == 42
 
 
 def test_there_is_no_thread_before_the_first_coroutine() -> None:
     before = threading.active_count()
-    CoroutineThread().stop()
+    CoroutineLoop().stop()
     assert threading.active_count() == before
 
 
-def test_it_sees_the_context_of_its_caller(coroutines: CoroutineThread) -> None:
+def test_it_sees_the_context_of_its_caller(coroutines: CoroutineLoop) -> None:
     async def look() -> str:
         return colour.get()
 
@@ -52,7 +52,7 @@ def test_it_sees_the_context_of_its_caller(coroutines: CoroutineThread) -> None:
     "error", [ValueError, SystemExit, KeyboardInterrupt, asyncio.CancelledError]
 )
 def test_its_exception_is_raised_and_the_event_loop_lives_on(
-    coroutines: CoroutineThread, error: type[BaseException]
+    coroutines: CoroutineLoop, error: type[BaseException]
 ) -> None:
     async def fail() -> None:
         raise error("broken on purpose")
@@ -63,7 +63,7 @@ def test_its_exception_is_raised_and_the_event_loop_lives_on(
 
 
 def test_coroutines_of_several_threads_run_at_the_same_time(
-    coroutines: CoroutineThread,
+    coroutines: CoroutineLoop,
 ) -> None:
     async def meet(here: asyncio.Event, there: asyncio.Event) -> None:
         here.set()
@@ -77,7 +77,7 @@ def test_coroutines_of_several_threads_run_at_the_same_time(
         two.result(DEADLINE)
 
 
-def test_stopping_cancels_what_still_runs(coroutines: CoroutineThread) -> None:
+def test_stopping_cancels_what_still_runs(coroutines: CoroutineLoop) -> None:
     started, cleaned_up = threading.Event(), threading.Event()
 
     async def wait_for_ever() -> None:
@@ -96,7 +96,7 @@ def test_stopping_cancels_what_still_runs(coroutines: CoroutineThread) -> None:
             result.result(DEADLINE)
 
 
-def test_once_it_is_stopped_no_coroutine_is_run(coroutines: CoroutineThread) -> None:
+def test_once_it_is_stopped_no_coroutine_is_run(coroutines: CoroutineLoop) -> None:
     coroutines.run(double(1))
     coroutines.stop()
     coroutines.stop()
@@ -104,18 +104,19 @@ def test_once_it_is_stopped_no_coroutine_is_run(coroutines: CoroutineThread) -> 
         coroutines.run(double(1))
 
 
-def test_a_coroutine_may_stop_it(coroutines: CoroutineThread) -> None:
+def test_a_coroutine_may_stop_it(coroutines: CoroutineLoop) -> None:
     async def stop() -> bool:
         coroutines.stop()
         return coroutines.runs_current_thread()
 
-    assert coroutines.run(stop()) is True
+    in_loop: bool = coroutines.run(stop())
+    assert in_loop
     assert not coroutines.runs_current_thread()
 
 
 def test_every_coroutine_ends_although_the_thread_is_being_stopped() -> None:
     for _ in range(50):
-        coroutines = CoroutineThread()
+        coroutines = CoroutineLoop()
         with ThreadPoolExecutor(4) as pool:
             results = [pool.submit(coroutines.run, double(1)) for _ in range(8)]
             coroutines.stop()

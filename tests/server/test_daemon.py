@@ -367,7 +367,7 @@ def test_the_daemon_object(
     assert channel.accepted is not None
     assert channel.accepted.methods == {
         *("registered", "ping", "info", "get_metadata"),
-        *("get_next_stream_item", "close_stream"),
+        *("get_next_stream_item", "close_stream", "get_description", "release"),
     }
     assert channel.accepted.attributes == channel.accepted.oneway == set()
     assert sorted(channel.call(DAEMON_NAME, "registered")) == [DAEMON_NAME, "lamp"]
