@@ -9,6 +9,7 @@ from functools import partial
 from threading import Barrier, BrokenBarrierError
 from typing import TYPE_CHECKING, Final
 
+from forks import Forks
 from peers.service import PAYLOAD_SIZE, payload
 
 if TYPE_CHECKING:
@@ -30,8 +31,10 @@ class Measure:
         title: heading in the report.
         unit: of the figure.
         amount: how much of the unit one operation is.
-        operation: method of a connection: ``call``, ``upload`` or ``download``.
+        operation: method of a connection: ``call``, ``upload`` or ``download``; or
+            ``connect``: connecting, a call, closing.
         threads: of the client, each with a connection of its own.
+        processes: of the client, each with a connection of its own, instead.
     """
 
     title: str
@@ -39,13 +42,21 @@ class Measure:
     amount: float
     operation: str
     threads: int = 1
+    processes: int = 1
 
 
 MEASURES: Final[dict[str, Measure]] = {
     "sequential": Measure("Sequential calls", "calls/s", 1, "call"),
+    "threads4": Measure(
+        "4 client threads, own connections", "calls/s", 1, "call", threads=4
+    ),
     "threads": Measure(
         "16 client threads, own connections", "calls/s", 1, "call", threads=16
     ),
+    "processes": Measure(
+        "4 client processes, own connections", "calls/s", 1, "call", processes=4
+    ),
+    "connect": Measure("Connecting, one call, closing", "times/s", 1, "connect"),
     "upload": Measure("32 MiB of bytes, upload", "MB/s", PAYLOAD_SIZE / 1e6, "upload"),
     "download": Measure(
         "32 MiB of bytes, download", "MB/s", PAYLOAD_SIZE / 1e6, "download"
@@ -126,13 +137,15 @@ def take_sample(
         Exception: whatever the library raises, from the first thread that failed.
     """
     stopwatch = _Stopwatch(seconds, server_process)
+    if measure.processes > 1:
+        return _in_processes(measure, peer, address, stopwatch)
     start = Barrier(measure.threads, action=stopwatch.start)
     stop = Barrier(measure.threads, action=stopwatch.stop)
 
     def work() -> int:
         try:
             connection = peer.connect(address)
-            operation = _prepare(measure, connection)
+            operation = _prepare(measure, peer, address, connection)
             start.wait()
             count = _repeat(operation, stopwatch.deadline)
             stop.wait()
@@ -148,13 +161,17 @@ def take_sample(
     return Sample(operations, *stopwatch.elapsed)
 
 
-def _prepare(measure: Measure, connection: Connection) -> Callable[[], object]:
+def _prepare(
+    measure: Measure, peer: Peer, address: str, connection: Connection
+) -> Callable[[], object]:
     """Warm the operation up, check that it does its work, and return it."""
-    if measure.operation == "call":
+    operation: Callable[[], object] = connection.call
+    if measure.operation in {"call", "connect"}:
+        if measure.operation == "connect":
+            operation = partial(_connect_once, peer, address)
         for _ in range(_WARM_UP_CALLS):
-            connection.call()
-        return connection.call
-    operation: Callable[[], object]
+            operation()
+        return operation
     if measure.operation == "upload":
         operation = partial(connection.upload, payload())
         size = connection.upload(payload())
@@ -164,6 +181,12 @@ def _prepare(measure: Measure, connection: Connection) -> Callable[[], object]:
     if size != PAYLOAD_SIZE:
         raise ValueError(f"{measure.operation} moved {size} bytes, not {PAYLOAD_SIZE}")
     return operation
+
+
+def _connect_once(peer: Peer, address: str) -> None:
+    connection = peer.connect(address)
+    connection.call()
+    connection.close()
 
 
 def _repeat(operation: Callable[[], object], deadline: float) -> int:
@@ -184,3 +207,25 @@ def _in_threads(threads: int, work: Callable[[], int]) -> int:
         if not isinstance(error, BrokenBarrierError):
             raise error
     return sum(future.result() for future in futures)
+
+
+def _in_processes(
+    measure: Measure, peer: Peer, address: str, stopwatch: _Stopwatch
+) -> Sample:
+    """Have several processes do the work, beginning at the same time."""
+
+    def prepare() -> Callable[[float], int]:
+        connection = peer.connect(address)
+        return partial(_repeat, _prepare(measure, peer, address, connection))
+
+    with Forks(measure.processes, prepare) as forks:
+        stopwatch.start()
+        outcomes = forks.run_until(stopwatch.deadline)
+        stopwatch.stop()
+    seconds, _own_cpu, server_cpu = stopwatch.elapsed
+    return Sample(
+        operations=sum(count for count, _ in outcomes),
+        seconds=seconds,
+        client_cpu=sum(cpu for _, cpu in outcomes),
+        server_cpu=server_cpu,
+    )

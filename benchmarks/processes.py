@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from measures import Sample
+from peers.registry import PEERS
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from types import TracebackType
     from typing import Self
 
@@ -41,12 +43,24 @@ class Pair:
         name: of the peer.
         interpreter: Python that has the peer's library.
         cpu: number of the processor both stay on; None leaves it to the kernel.
+        settings: of both, as environment variables, beside those of the peer.
+
+    Attributes:
+        address: what the server has announced.
+        version: of the library.
 
     Raises:
         PeerError: a process ended, or did not announce itself in time.
     """
 
-    def __init__(self, name: str, interpreter: Path, cpu: int | None) -> None:
+    def __init__(
+        self,
+        name: str,
+        interpreter: Path,
+        cpu: int | None,
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
+        self._settings = {**PEERS[name].settings, **(settings or {})}
         self._processes: list[_Worker] = []
         try:
             self._server = self._start("server", name, interpreter, cpu)
@@ -55,15 +69,20 @@ class Pair:
         except BaseException:
             self.close()
             raise
-        self._address: str = announcement["address"]
+        self.address: str = announcement["address"]
         self.version: str = announcement["version"]
 
     def _start(
         self, role: str, name: str, interpreter: Path, cpu: int | None
     ) -> _Worker:
-        worker = _Worker(role, name, interpreter, cpu)
+        worker = _Worker(role, name, interpreter, cpu, self._settings)
         self._processes.append(worker)
         return worker
+
+    @property
+    def server_process_id(self) -> int:
+        """The number of the server's process."""
+        return self._server.process_id
 
     def sample(self, measure: str, seconds: float) -> Sample:
         """Measure for some time.
@@ -74,7 +93,7 @@ class Pair:
         self._client.send(
             {
                 "measure": measure,
-                "address": self._address,
+                "address": self.address,
                 "server_process": self._server.process_id,
                 "seconds": seconds,
             }
@@ -102,7 +121,12 @@ class _Worker:
     """A process running ``worker.py``, spoken to in lines of JSON."""
 
     def __init__(
-        self, role: str, name: str, interpreter: Path, cpu: int | None
+        self,
+        role: str,
+        name: str,
+        interpreter: Path,
+        cpu: int | None,
+        settings: Mapping[str, str],
     ) -> None:
         self._label = f"{role} of {name}"
         arguments = [str(interpreter), str(_WORKER), role, name]
@@ -119,7 +143,7 @@ class _Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             encoding="utf-8",
-            env=environment,
+            env={**environment, **settings},
             process_group=0,  # an interruption from the keyboard is the starter's
         )
         assert self._process.stdin

@@ -11,6 +11,10 @@ from pathlib import Path
 import pytest
 
 RUN = Path(__file__).parents[2] / "benchmarks" / "run.py"
+MEASURES = (
+    *("sequential", "threads4", "threads", "processes"),
+    *("connect", "upload", "download"),
+)
 
 pytestmark = pytest.mark.skipif(
     not hasattr(os, "sched_setaffinity"), reason="the benchmark needs Linux"
@@ -29,7 +33,7 @@ def test_every_measure_of_a_peer_is_in_both_tables_and_in_the_json(
     result = run("--only=raw", "--rounds=1", "--seconds=0.01", f"--json={file}")
     assert result.returncode == 0, result.stderr
     rows = [line for line in result.stdout.splitlines() if "| raw Python" in line]
-    assert len(rows) == 8
+    assert len(rows) == 2 * len(MEASURES)
     assert "Table 1: client and server pinned to one CPU" in result.stdout
     assert "Table 2: unpinned" in result.stdout
 
@@ -37,7 +41,7 @@ def test_every_measure_of_a_peer_is_in_both_tables_and_in_the_json(
     assert [(one["placement"], one["measure"]) for one in results] == [
         (placement, measure)
         for placement in ("pinned", "unpinned")
-        for measure in ("sequential", "threads", "upload", "download")
+        for measure in MEASURES
     ]
     for one in results:
         figures = one["peers"]["raw"]

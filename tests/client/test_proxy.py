@@ -310,6 +310,29 @@ def test_without_a_remote_iterator_indexes_are_counted_up(host: HostThread) -> N
         assert "c" not in shelf
 
 
+def test_a_remote_object_is_called_like_a_function(host: HostThread) -> None:
+    from pyro_protocol import expose
+
+    class Adder:
+        @expose
+        def __call__(self, a: int, *, name: int = 0, self_: int = 0) -> int:
+            return a + name + self_
+
+    host.register(Adder(), "adder")
+    with Proxy(f"PYRO:adder@{host.location}") as adder:
+        assert adder(1) == 1
+        assert adder(1, name=2, self_=3) == 6
+
+
+def test_a_server_describes_its_objects(host: HostThread) -> None:
+    with Proxy(f"PYRO:Pyro.Daemon@{host.location}") as daemon:
+        described = daemon.get_description("Pyro.Daemon")
+
+    (method,) = (one for one in described["methods"] if one["name"] == "get_metadata")
+    assert method["parameters"][0]["name"] == "objectId"
+    assert method["returns"] == "dict[str, set[str]]"
+
+
 def test_an_error_inside_a_remote_iterator_is_not_hidden(host: HostThread) -> None:
     from pyro_protocol import expose
 
@@ -359,6 +382,8 @@ def test_special_methods_that_are_not_exposed_are_type_errors(proxy: Proxy) -> N
         iter(proxy)
     with pytest.raises(TypeError, match="iterated"):
         assert 3 in proxy
+    with pytest.raises(TypeError, match="__call__"):
+        proxy(1)
 
 
 # Copies, comparison, names
