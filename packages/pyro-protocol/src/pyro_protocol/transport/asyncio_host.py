@@ -29,6 +29,7 @@ from ..dispatch import (
     ObjectRegistry,
     StreamTable,
 )
+from ..dispatch.gates import GateTable
 from ..dispatch.leases import LEASE_SECONDS
 from ..errors import DaemonError
 from ..references import ProxyState, add_reference_provider
@@ -42,8 +43,9 @@ from .tls import server_tls_context
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine, Iterable
 
+    from ..dispatch.runtime import Turn
     from ..session.server import ServerEvent, ServerSession
 
 __all__ = ["AsyncioHost"]
@@ -88,6 +90,7 @@ class AsyncioHost:
             lifetime=config.ITER_STREAM_LIFETIME,
             linger=config.ITER_STREAM_LINGER,
             most_per_client=config.MAX_STREAMS,
+            run_later=self._run_later,
         )
         self.leases: LeaseTable = LeaseTable(
             self.registry,
@@ -103,6 +106,8 @@ class AsyncioHost:
             detailed_traceback=config.DETAILED_TRACEBACK,
             tracebacks=config.REMOTE_TRACEBACKS,
             most_batch_calls=config.MAX_BATCH_CALLS,
+            gates=GateTable(nullcontext),
+            runtime=_LoopRuntime(),
         )
         self.service: Service = Service(
             self.registry, dispatcher, SessionSettings.from_config(config)
@@ -176,16 +181,40 @@ class AsyncioHost:
         return len(self._protocols)
 
     def register(
-        self, target: Any, object_id: str | None = None, *, force: bool = False
+        self,
+        target: Any,
+        object_id: str | None = None,
+        *,
+        force: bool = False,
+        expose: Iterable[str] | None = None,
+        writable: Iterable[str] | None = None,
+        interface: type | None = None,
     ) -> URI:
         """Make an object or class reachable and return its URI.
 
+        Args:
+            target: the object or class.
+            object_id: its id; without it a random one is made.
+            force: whether it may replace another, or be registered a second time.
+            expose: the names of its members that can be reached, instead of those
+                that are marked.
+            writable: the names of the attributes that can be written; with ``expose``.
+            interface: a class that says what can be reached, instead of names.
+
         Raises:
+            TypeError: the object does not have all that the interface has.
+            AttributeError: a name is private, or there is nothing of that name.
             DaemonError: the id, or the object, is registered already.
         """
-        return self.uri_for(
-            self.registry.register(target, object_id, force=force).object_id
+        entry = self.registry.register(
+            target,
+            object_id,
+            force=force,
+            expose=expose,
+            writable=writable,
+            interface=interface,
         )
+        return self.uri_for(entry.object_id)
 
     def lease(self, target: T, seconds: float = LEASE_SECONDS) -> T:
         """Make a temporary object reachable, and return it; see `LeaseTable`.
@@ -257,6 +286,10 @@ class AsyncioHost:
         self.leases.clear()
         self.registry.clear()
 
+    def _run_later(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        """Have an asynchronous generator clean up."""
+        self.keep(asyncio.get_running_loop().create_task(coroutine))
+
     async def _keep_house(self) -> None:
         while True:
             await asyncio.sleep(_HOUSEKEEPING_INTERVAL)
@@ -290,6 +323,18 @@ class AsyncioHost:
     def config(self) -> Configuration:
         """The settings."""
         return self._config
+
+
+class _LoopRuntime:
+    """How calls wait here, where all methods run in the event loop."""
+
+    async def wait_for(self, turn: Turn) -> None:
+        came = asyncio.Event()
+        turn.on(came.set)
+        await came.wait()
+
+    async def run(self, function: Callable[[], Any]) -> Any:
+        return function()
 
 
 class _Connection(AsyncioReceiver):
