@@ -18,7 +18,13 @@ from pyro_protocol.dispatch import (
     StreamStarted,
     StreamTable,
 )
-from pyro_protocol.errors import DaemonError, PyroError, show_remote_traceback
+from pyro_protocol.errors import (
+    ConnectionClosedError,
+    DaemonError,
+    NamingError,
+    PyroError,
+    show_remote_traceback,
+)
 from pyro_protocol.serializers import ExceptionWrapper
 
 if TYPE_CHECKING:
@@ -694,3 +700,44 @@ class TestCoroutines:
         (only,) = asyncio.run(complete())
         assert type(only) is ExceptionWrapper
         assert type(only.exception) is ZeroDivisionError
+
+
+class TestLog:
+    @expose
+    class Broken:
+        @property
+        def level(self) -> int:
+            raise ZeroDivisionError("no level today")
+
+        def nested(self) -> None:
+            raise ConnectionClosedError("the other device is gone")
+
+        def refuse(self) -> None:
+            raise NamingError("no such name")
+
+    @pytest.fixture
+    def levels(
+        self, server: Server, caplog: pytest.LogCaptureFixture
+    ) -> Callable[..., str]:
+        caplog.set_level(logging.INFO, "pyro.server")
+        server.registry.register(self.Broken(), "broken")
+
+        def levels(name: str, *args: object) -> str:
+            caplog.clear()
+            server.failing(name, *args, object_id="broken")
+            (record,) = caplog.records
+            assert (record.exc_info is not None) is (record.levelname == "ERROR")
+            return f"{record.levelname} {record.getMessage()}"
+
+        return levels
+
+    def test_what_the_program_raises_is_an_error_with_its_traceback(
+        self, levels: Callable[..., str]
+    ) -> None:
+        assert levels(GET, "level").startswith("ERROR broken.level called by ")
+        assert levels("nested").startswith("ERROR broken.nested called by ")
+
+    def test_what_is_an_answer_is_no_error(self, levels: Callable[..., str]) -> None:
+        assert levels(GET, "unknown").startswith("INFO broken.unknown called by ")
+        assert levels("unknown").startswith("INFO broken.unknown called by ")
+        assert levels("refuse").startswith("INFO broken.refuse called by ")

@@ -22,6 +22,7 @@ from ..context import current_context
 from ..contract import Members, is_private_name
 from ..contract.concurrency import SERIAL
 from ..errors import (
+    CommunicationError,
     DaemonError,
     PyroError,
     SecurityError,
@@ -70,6 +71,7 @@ _PLAIN: Final = frozenset(
     }
 )
 _NO_STREAMS: Final = _PLAIN | {CoroutineType}
+_ACCESS: Final = frozenset({GET_ATTRIBUTE, SET_ATTRIBUTE})
 _NO_ARGUMENTS: Final[Mapping[str, Any]] = {}
 _BATCH_CALL_SIZE: Final = 3
 _SEQUENCES: Final = frozenset({list, tuple})
@@ -298,8 +300,11 @@ class Dispatcher:
         method = None
         if registration is not None:
             method = registration.members.methods.get(call.method)
-        where = f"{call.object_id}.{call.method} called by {client!r}"
-        if method is None or issubclass(kind, PyroError):
+        name = call.method
+        if name in _ACCESS and call.args and isinstance(call.args[0], str):
+            name = call.args[0]
+        where = f"{call.object_id}.{name} called by {client!r}"
+        if _is_refusal(error, known=method is not None):
             level = logging.WARNING if issubclass(kind, SecurityError) else logging.INFO
             if self._withholds(client):
                 where += f" (correlation id {current_context.correlation_id})"
@@ -575,6 +580,27 @@ def _next_step(
         return False, step()
     except StopIteration as end:
         return True, end.value
+
+
+def _is_refusal(error: BaseException, *, known: bool) -> bool:
+    """Whether an exception is an answer rather than a failure of a method.
+
+    Args:
+        error: the exception.
+        known: whether there is such a method.
+    """
+    kind = type(error)
+    if issubclass(kind, PyroError):
+        # A nested call that fails, and that nobody has caught, is a failure.
+        return not issubclass(kind, CommunicationError)
+    if known:
+        return False
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    # What was raised here says that there is no such thing; what comes from further
+    # down was raised by the program, for example by the getter of a property.
+    return trace is None or trace.tb_frame.f_globals.get("__name__") == __name__
 
 
 def _not_in_batch(call: Call, result: Any) -> BaseException | None:
