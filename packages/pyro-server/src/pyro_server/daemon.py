@@ -89,6 +89,10 @@ CallErrorHandler = Callable[
 ]
 
 
+def _always() -> bool:
+    return True
+
+
 class Daemon:
     """Makes objects reachable for other processes.
 
@@ -117,7 +121,6 @@ class Daemon:
 
     Raises:
         ValueError: arguments or settings that do not go together.
-        PyroError: the configured server type does not exist.
         CommunicationError: the address cannot be listened on.
     """
 
@@ -385,7 +388,8 @@ class Daemon:
                 does not have all that the interface has.
             AttributeError: a name in ``expose`` or ``writable`` is private, or there
                 is nothing of that name.
-            DaemonError: the id or the object is registered already.
+            DaemonError: the id or the object is registered already, or the id cannot be
+                part of a URI.
         """
         entry = self.registry.register(
             obj_or_class,
@@ -556,7 +560,7 @@ class Daemon:
         del nat
         self.registry.reset_members(objectOrId)
 
-    def requestLoop(self, loopCondition: Callable[[], bool] = lambda: True) -> None:
+    def requestLoop(self, loopCondition: Callable[[], bool] = _always) -> None:
         """Serve requests until `shutdown` is called, or Ctrl-C is pressed.
 
         Args:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -14,6 +15,8 @@ from .authentication import TokenAuthentication
 from .targets import Target, load_target, prepare_target
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pyro_protocol.config import Configuration
     from pyro_protocol.contract import InstanceMode
 
@@ -146,11 +149,16 @@ class ServeOptions:
 
     def _check_tls_files(self) -> None:
         # The errors of the ssl module do not say which file they are about.
-        for path in (self.tls_cert, self.tls_key):
+        for option, path in (
+            ("--tls-cert", self.tls_cert),
+            ("--tls-key", self.tls_key),
+        ):
             if path:
-                Path(path).open("rb").close()
+                with _reading(option):
+                    Path(path).open("rb").close()
         if self.tls_ca:
-            Path(self.tls_ca).stat()
+            with _reading("--tls-ca"):
+                Path(self.tls_ca).stat()
 
     def authenticate(self) -> Authenticator | None:
         """Return what finds out who a client is, or None if that is not asked.
@@ -161,7 +169,8 @@ class ServeOptions:
         """
         if self.token_file is None:
             return None
-        return TokenAuthentication.from_file(self.token_file)
+        with _reading("--token-file"):
+            return TokenAuthentication.from_file(self.token_file)
 
     def _key_password(self) -> str:
         if self.tls_key_password_file:
@@ -176,3 +185,18 @@ class ServeOptions:
                 f"the environment variable {name}, which is to hold the password of "
                 "the TLS key, is not set"
             ) from None
+
+
+@contextlib.contextmanager
+def _reading(option: str) -> Iterator[None]:
+    """Let the error of a file that cannot be read name the option.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise type(error)(
+            error.errno, f"{option}: {error.strerror}", error.filename
+        ) from error

@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import threading
+import time
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from .daemon import Daemon
 
-__all__ = ["GRACE_SECONDS", "STATUS_WISH", "Steering"]
+__all__ = ["GRACE_SECONDS", "IMPATIENCE_SECONDS", "STATUS_WISH", "Steering"]
 
 _logger = logging.getLogger("pyro.serve")
 
@@ -25,6 +26,12 @@ STATUS_WISH: Final = b"s"
 
 GRACE_SECONDS: Final = 10.0
 """What a worker may take beyond the drain to close what it has; then it is killed."""
+
+IMPATIENCE_SECONDS: Final = 0.5
+"""From when on a signal that comes again means that somebody does not want to wait.
+
+Wrappers such as ``timeout`` and ``uv run`` pass a signal on that the terminal, or they
+themselves, have sent to the whole group already; no person is that quick."""
 
 # If there is no supervisor left to kill it.
 _SUICIDE_SECONDS: Final = 12.0
@@ -60,7 +67,8 @@ class Steering:
         self._supervisor = supervisor
         self._daemon: Daemon | None = None
         self._before_end: Callable[[], None] = lambda: None
-        self._ending = False
+        # When it was asked to end.
+        self._ending: float | None = None
         self._asked: SimpleQueue[str | None] = SimpleQueue()
         self._undo = contextlib.ExitStack()
         self._thread = threading.Thread(
@@ -127,13 +135,17 @@ class Steering:
         while (wish := self._asked.get()) is not None:
             if wish == "status":
                 self._report()
-            elif self._daemon is not None and not self._ending:
-                self._ending = True
+            elif self._daemon is not None and self._ending is None:
+                self._ending = time.monotonic()
                 self._end(self._daemon, wish)
-            elif self._supervisor is None:
+            elif self._supervisor is None and self._is_impatient():
                 _logger.warning("%s once more: ending at once", wish)
                 self._last_will()
                 os._exit(1)
+
+    def _is_impatient(self) -> bool:
+        since = 0.0 if self._ending is None else self._ending
+        return time.monotonic() - since >= IMPATIENCE_SECONDS
 
     def _end(self, daemon: Daemon, reason: str) -> None:
         again = "" if self._supervisor else "; once more ends it at once"

@@ -25,7 +25,7 @@ from .reloading import SourceWatch
 from .reports import Imported, Ready
 from .restarts import RestartPolicy
 from .signal_inbox import SignalInbox
-from .steering import GRACE_SECONDS
+from .steering import GRACE_SECONDS, IMPATIENCE_SECONDS
 from .systemd import Notifier
 from .targets import TargetError
 from .worker_process import WorkerProcess
@@ -73,6 +73,7 @@ class Supervisor:
         self._ending = False
         self._starting_anew = False
         self._reload_again = False
+        self._asked_to_end = 0.0
         self._failure: Exception | None = None
         self._next_look = self._next_sign = 0.0
         self._selector = selectors.DefaultSelector()
@@ -182,12 +183,15 @@ class Supervisor:
 
     def _end_or_kill(self, name: str) -> None:
         if self._ending:
+            if time.monotonic() - self._asked_to_end < IMPATIENCE_SECONDS:
+                return
             _logger.warning("%s once more: ending at once", name)
             self._kill_all()
             # The name server may be what does not let it end.
             self._keeper = None
             self._failure = self._failure or InterruptedError("ended at once")
             return
+        self._asked_to_end = time.monotonic()
         _logger.info(
             "%s: finishing running calls, for at most %g s; once more ends it at once",
             name,

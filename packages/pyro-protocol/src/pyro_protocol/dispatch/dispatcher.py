@@ -26,7 +26,6 @@ from ..errors import (
     DaemonError,
     PyroError,
     SecurityError,
-    ServerBusyError,
     hide_remote_traceback,
 )
 from ..logs import log_exception
@@ -418,22 +417,11 @@ class Dispatcher:
                 gates.leave(target, passage)
             raise
 
-        def run_and_leave() -> Any:
-            # It is left by the thread that runs it: a call that is no longer waited
-            # for is inside until it ends.
-            try:
-                return run()
-            finally:
-                gates.leave(target, passage)
-
-        if not waits:
-            return await _await_and_leave(gates, target, passage, run())
         try:
-            result = await self._runtime_of_host.run(run_and_leave)
-        except ServerBusyError:
+            result = await self._runtime_of_host.run(run) if waits else run()
+            return await result if type(result) is CoroutineType else result
+        finally:
             gates.leave(target, passage)
-            raise
-        return await result if type(result) is CoroutineType else result
 
     @property
     def _runtime_of_host(self) -> Runtime:
@@ -590,6 +578,9 @@ def _is_refusal(error: BaseException, *, known: bool) -> bool:
         known: whether there is such a method.
     """
     kind = type(error)
+    if not issubclass(kind, Exception | SystemExit | KeyboardInterrupt):
+        # It was cancelled: the server is ending, or the program did it.
+        return True
     if issubclass(kind, PyroError):
         # A nested call that fails, and that nobody has caught, is a failure.
         return not issubclass(kind, CommunicationError)
