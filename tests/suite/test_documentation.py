@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import json
 import re
@@ -16,6 +17,8 @@ PAGES = [
     ROOT / "README.md",
     ROOT / "CONTRIBUTING.md",
     *sorted(ROOT.glob("docs/**/*.md")),
+    *sorted(ROOT.glob("packages/*/README.md")),
+    *sorted(ROOT.glob("examples/**/*.md")),
 ]
 
 
@@ -34,11 +37,42 @@ def test_the_example_of_the_readme_is_the_one_that_is_tested(name: str) -> None:
     assert len(code.splitlines()) <= 15
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def page_name(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_name)
 def test_links_between_the_documents_lead_somewhere(page: Path) -> None:
-    for link in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text("utf-8")):
+    for link in re.findall(r"\]\(([^)]+)\)", page.read_text("utf-8")):
         if not re.match(r"[a-z]+:", link):
-            assert (page.parent / link).exists(), link
+            file, _, heading = link.partition("#")
+            target = page.parent / file if file else page
+            assert target.exists(), link
+            if heading:
+                assert heading in anchors(target), link
+
+
+def anchors(page: Path) -> set[str]:
+    """Return what a link can name in a page: its headings, as hosts spell them."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text("utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", one).lower().replace(" ", "-") for one in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_name)
+def test_the_code_that_the_documents_show_is_code_and_imports_what_there_is(
+    page: Path,
+) -> None:
+    text = page.read_text("utf-8")
+    for block in re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
+        for node in ast.walk(ast.parse(block)):
+            if isinstance(node, ast.ImportFrom) and str(node.module).startswith(
+                "pyro_"
+            ):
+                module = importlib.import_module(str(node.module))
+                missing = [
+                    one.name for one in node.names if not hasattr(module, one.name)
+                ]
+                assert not missing, f"{page_name(page)}: {node.module} has no {missing}"
 
 
 def test_every_weakness_of_pyro5_is_accounted_for() -> None:

@@ -35,7 +35,7 @@ def name_server() -> Iterator[NameServer]:
         yield host, port
 
 
-@pytest.fixture(scope="module", params=["thread", "multiplex"])
+@pytest.fixture(scope="module", params=["thread", "multiplex", "asyncio"])
 def workshop(
     request: pytest.FixtureRequest, name_server: NameServer
 ) -> Iterator[Program]:
@@ -81,13 +81,15 @@ def test_a_program_written_for_pyro5_uses_the_workshop(
         "echo": {"text": "ü€", "numbers": [1, 2.5, None, True]},
         "stream": [0, 0.5, 1, 1.5],
         "async": "painted blue",
+        "async stream": ["coat 1 is dry", "coat 2 is dry"],
         "error": ["the saw is blunt", 7],
         "where": True,
         "private": True,
         "oneway": True,
-        "methods": sorted(
-            ["break_down", "cut", "echo", "lend", "measure", "note", "notes", "paint"]
-        ),
+        "methods": [
+            *("break_down", "cut", "dry", "echo", "lend", "measure"),
+            *("note", "notes", "paint"),
+        ],
         "attributes": ["temperature"],
         "tagged": ["town.workshop"],
         "by tag": [5],

@@ -22,6 +22,7 @@ with Pyro5.api.Proxy("PYRONAME:town.workshop") as workshop:
     found["echo"] = workshop.echo({"text": "ü€", "numbers": [1, 2.5, None, True]})
     found["stream"] = list(workshop.measure(4))
     found["async"] = workshop.paint("blue")
+    found["async stream"] = list(workshop.dry(2))
     try:
         workshop.break_down()
     except ValueError as error:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from typing import TYPE_CHECKING, Any
 
 from pyro_server import expose, oneway
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Iterator
 
 
 @expose
@@ -76,6 +77,11 @@ class Workshop:
 
     async def paint(self, colour: str) -> str:
         return f"painted {colour}"
+
+    async def dry(self, coats: int) -> AsyncIterator[str]:
+        for number in range(coats):
+            await asyncio.sleep(0)
+            yield f"coat {number + 1} is dry"
 
 
 workshop = Workshop()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pyro_protocol import (
     URI,
+    Configuration,
     SerializedBlob,
     config,
     current_context,
@@ -26,6 +27,7 @@ from .streams import StreamIterator
 __all__ = [
     "URI",
     "BatchProxy",
+    "Configuration",
     "Proxy",
     "RemoteMethod",
     "SerializedBlob",

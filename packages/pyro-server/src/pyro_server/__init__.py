@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pyro_protocol import (
     URI,
+    Configuration,
     SerializedBlob,
     behavior,
     callback,
@@ -37,6 +38,7 @@ __all__ = [
     "URI",
     "CallDetails",
     "CallHook",
+    "Configuration",
     "Daemon",
     "DaemonObject",
     "Identity",

@@ -55,6 +55,7 @@ class WorkerProcess:
         self.silent: bool = False
         self._ready_since = 0.0
         self._reader = ReportReader()
+        self.channel: socket.socket
         self.channel, theirs = socket.socketpair()
         self.channel.setblocking(False)  # noqa: FBT003 - the name tells
         # -P: what lies in the current folder must not stand in for our imports.

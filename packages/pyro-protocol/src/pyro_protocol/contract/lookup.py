@@ -43,7 +43,7 @@ class ByName:
     __slots__ = ("name",)
 
     def __init__(self, name: str) -> None:
-        self.name = name
+        self.name: str = name
 
     def __get__(self, instance: object, owner: type | None = None) -> Any:
         return getattr(instance, self.name)
