@@ -255,6 +255,19 @@ def test_a_reference_of_an_unknown_connection_is_nobodys_to_give_back() -> None:
     assert leases.received_lease("obj", "0123456789abcdef:1") is None
 
 
+def test_the_name_of_a_connection_is_forgotten_with_it(proxy: Proxy) -> None:
+    proxy._pyroBind()
+    first = proxy._pyro_binding.lease_key
+    proxy._pyroRelease()
+    proxy._pyroBind()
+    second = proxy._pyro_binding.lease_key
+
+    assert first is not None
+    assert second is not None
+    assert leases.received_lease("obj", f"{first}:1") is None
+    assert leases.received_lease("obj", f"{second}:1") is not None
+
+
 def test_nothing_is_kept_of_what_was_given_back(factory: Factory, proxy: Proxy) -> None:
     del proxy.several(10)[:]
     factory.wait_for_releases(10)

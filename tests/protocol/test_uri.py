@@ -3,6 +3,7 @@ from __future__ import annotations
 import copy
 import pickle
 import string
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from pyro_protocol import URI, config
 from pyro_protocol.errors import PyroError
+from pyro_protocol.uri import uri_of
 
 NAMES = st.text(
     st.characters(
@@ -280,3 +282,39 @@ def test_the_tags_of_a_uri_are_shown_in_order() -> None:
 
     assert str(uri) == "PYROMETA:a,b,c"
     assert uri.object_id == "a,b,c"
+
+
+def test_one_uri_may_serve_all_who_write_it_alike() -> None:
+    first, second = (uri_of("PYRO:thing@host:1", 9090) for _ in range(2))
+
+    assert first == second == URI("PYRO:thing@host:1")
+    assert uri_of(first, 1) is first
+
+
+def test_the_default_port_is_not_mixed_up_with_that_of_others() -> None:
+    for _ in range(2):
+        assert uri_of("PYRONAME:thing@host", 1).port == 1
+        assert uri_of("PYRONAME:thing@host", 2).port == 2
+        assert uri_of("PYRONAME:thing@host:3", 2).port == 3
+
+
+def test_long_texts_and_those_of_other_classes_are_uris_too() -> None:
+    class Text(str):
+        __slots__ = ()
+
+    long = f"PYRO:{'x' * 5000}@host:1"
+
+    assert uri_of(long, 1) == URI(long)
+    assert uri_of(Text("PYRO:thing@host:1"), 1) == URI("PYRO:thing@host:1")
+
+
+@pytest.mark.parametrize("wrong", [None, 5, [], b"PYRO:thing@host:1"])
+def test_what_is_neither_text_nor_a_uri_is_refused(wrong: Any) -> None:
+    with pytest.raises(TypeError, match="must be text or a URI"):
+        uri_of(wrong, 1)
+
+
+def test_a_malformed_text_is_refused_each_time() -> None:
+    for _ in range(2):
+        with pytest.raises(PyroError, match="invalid uri"):
+            uri_of("PYRO:thing", 1)

@@ -5,6 +5,8 @@ import gc
 import weakref
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from pyro_protocol import expose
 from pyro_protocol.contract import members_of, reset_members
 
@@ -33,6 +35,30 @@ def test_the_metadata_are_the_names_that_the_handshake_carries() -> None:
         "oneway": set(),
         "attrs": {"level"},
     }
+
+
+def test_what_is_offered_is_worked_out_once_and_cannot_be_changed() -> None:
+    @expose
+    class Thing:
+        def method(self) -> None: ...
+
+    members = members_of(Thing)
+
+    assert members.offer == members.metadata()
+    assert members.offer is members.offer
+    assert all(type(names) is frozenset for names in members.offer.values())
+    with pytest.raises(TypeError):
+        members.offer["methods"] = frozenset()  # type: ignore[index] # that is the point
+
+
+def test_metadata_may_be_changed_by_whoever_got_them() -> None:
+    @expose
+    class Thing:
+        def method(self) -> None: ...
+
+    members_of(Thing).metadata()["methods"].add("other")
+
+    assert members_of(Thing).metadata()["methods"] == {"method"}
 
 
 def test_a_class_that_exposes_nothing_has_empty_metadata() -> None:

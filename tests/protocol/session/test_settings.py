@@ -55,6 +55,31 @@ def test_later_changes_of_the_configuration_are_not_noticed(
     assert serializers["marshal"].id not in settings.accepted_serializers
 
 
+def test_a_list_that_was_changed_in_its_place_is_noticed_the_next_time(
+    config: Configuration,
+) -> None:
+    before = SessionSettings.from_config(config)
+    config.SERIALIZERS_ACCEPTED.append("marshal")
+    changed = SessionSettings.from_config(config)
+    config.SERIALIZERS_ACCEPTED.remove("marshal")
+
+    assert changed.accepted_serializers - before.accepted_serializers == {
+        serializers["marshal"].id
+    }
+    assert SessionSettings.from_config(config) == before
+
+
+def test_what_configurations_differ_in_their_settings_do(
+    config: Configuration,
+) -> None:
+    other = config.copy()
+    other.COMPRESSION = True
+
+    assert SessionSettings.from_config(config).plain
+    assert not SessionSettings.from_config(other).plain
+    assert SessionSettings.from_config(config).plain
+
+
 def test_an_unknown_serializer_is_named_with_those_there_are(
     config: Configuration,
 ) -> None:

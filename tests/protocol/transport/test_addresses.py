@@ -231,6 +231,26 @@ class TestConnecting:
         assert not sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
         assert sock.gettimeout() is None
 
+    def test_the_default_timeout_of_the_program_is_not_taken_over(
+        self, stack: ExitStack
+    ) -> None:
+        uri = uri_of(listen(stack))
+        stack.callback(socket.setdefaulttimeout, socket.getdefaulttimeout())
+        socket.setdefaulttimeout(7)
+
+        assert stack.enter_context(connect_socket(uri, new_config())).gettimeout() is (
+            None
+        )
+
+    def test_the_wrong_ip_version_of_an_ipv4_address_is_not_tried(
+        self, stack: ExitStack
+    ) -> None:
+        uri = uri_of(listen(stack, "127.0.0.1", 0))
+
+        with pytest.raises(OSError, match=r"."):
+            connect_socket(uri, new_config(PREFER_IP_VERSION=6))
+        stack.enter_context(connect_socket(uri, new_config(PREFER_IP_VERSION=4)))
+
     @needs_ipv6
     def test_an_ipv6_address_is_connected_to(self, stack: ExitStack) -> None:
         uri = uri_of(listen(stack, "::1", 0))

@@ -94,7 +94,11 @@ def test_an_asynchronous_generator_is_a_stream() -> None:
 def test_coroutines_can_be_part_of_a_batch() -> None:
     with RunningHost({"thing": Instrument()}) as host:
         one = channel(host)
-        calls: list[Any] = [("double", (4,), {}), ("add", (1, 2), {}), ("double", (5,), {})]
+        calls: list[Any] = [
+            ("double", (4,), {}),
+            ("add", (1, 2), {}),
+            ("double", (5,), {}),
+        ]
         assert one.call("thing", "<batch>", calls, None, 8) == [8, 3, 10]
         one.close()
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import random
+import sys
 import tracemalloc
 import zlib
 from pathlib import Path
@@ -472,6 +473,64 @@ def test_a_zip_bomb_is_not_inflated_beyond_the_limit() -> None:
         tracemalloc.stop()
 
     assert peak < 4 * LIMIT
+
+
+def test_a_zip_bomb_is_not_kept_twice() -> None:
+    # 80 MiB allowed: what is inflated is held once, and not again to be joined.
+    data = message(bytes(200 << 20), compress=True)
+    ratio = (80 << 20) // len(data)
+    tracemalloc.start()
+    try:
+        decoder = Decoder(1 << 30, 256, ALL_KINDS, max_inflate_ratio=ratio)
+        with pytest.raises(FrameError):
+            feed(decoder, data)
+        _now, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert peak < 110 << 20
+
+
+@pytest.mark.parametrize("size", [1, 4095, 4096, 4097, 8192, 50_000])
+def test_compressed_payloads_of_any_size_are_inflated(size: int) -> None:
+    payload = os.urandom(size)
+    data = zlib.compress(payload)
+
+    frame = decode_one(message(data, flags=FLAG_COMPRESSED))
+
+    assert frame.payload == payload
+    for broken in (data[:-1], data + b"x", data + bytes(5000)):
+        failure = refused(message(broken, flags=FLAG_COMPRESSED))
+        assert isinstance(failure.error, RemoteProtocolError)
+
+
+def test_an_idle_connection_keeps_nothing_of_its_last_message() -> None:
+    decoder = new_decoder()
+    first, second = message(bytes(60_000)), message(bytes(50_000))
+    free = sys.getrefcount(first), sys.getrefcount(second)
+
+    feed(decoder, first)
+    assert sys.getrefcount(first) == free[0]
+
+    # Also if it did not come in one piece, or with others.
+    feed(decoder, first[:100], first[100:] + first, second)
+    assert (sys.getrefcount(first), sys.getrefcount(second)) == free
+    assert not decoder.buffered
+
+
+def test_what_is_received_can_be_taken_as_a_whole_and_dropped() -> None:
+    decoder = new_decoder()
+    data = message(b"first")
+    decoder.receive_data(data)
+    assert decoder.untouched == data
+
+    decoder.forget()
+
+    assert not decoder.buffered
+    assert [one.payload for one in feed(decoder, message(b"second"))] == [b"second"]
+    decoder.receive_data(data[:10])
+    decoder.receive_data(data[10:])
+    assert decoder.untouched is None
 
 
 @pytest.mark.parametrize(

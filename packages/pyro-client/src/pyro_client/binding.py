@@ -31,7 +31,7 @@ from pyro_protocol.wire import (
     Payload,
 )
 
-from .leases import ReceivedLease, remember_connection
+from .leases import ReceivedLease, forget_connection, remember_connection
 from .streams import StreamIterator
 
 if TYPE_CHECKING:
@@ -229,6 +229,8 @@ class Binding:
             self._candidate = None
         if replace_uri:
             self.uri = uri
+        if self.lease_key is not None:
+            forget_connection(self.lease_key)
         self.lease_key = accepted.lease_key
         if self.lease_key is not None:
             remember_connection(self.lease_key, self)

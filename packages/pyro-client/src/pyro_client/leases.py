@@ -17,7 +17,12 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from .binding import Binding
 
-__all__ = ["ReceivedLease", "received_lease", "remember_connection"]
+__all__ = [
+    "ReceivedLease",
+    "forget_connection",
+    "received_lease",
+    "remember_connection",
+]
 
 # By the name that the server has given the connection in the handshake.
 _connections: Final[weakref.WeakValueDictionary[str, Binding]] = (
@@ -73,6 +78,11 @@ class ReceivedLease:
 def remember_connection(key: str, binding: Binding) -> None:
     """Take note of the name that the server has given a connection."""
     _connections[key] = binding
+
+
+def forget_connection(key: str) -> None:
+    """Take note that a connection of that name has ended."""
+    _connections.pop(key, None)
 
 
 def received_lease(object_id: str, reference: str) -> ReceivedLease | None:

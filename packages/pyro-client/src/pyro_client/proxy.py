@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from pyro_protocol.config import Configuration, config
 from pyro_protocol.errors import PyroError
 from pyro_protocol.serializers.opt_in import PICKLED_IDS, opted_in
-from pyro_protocol.uri import URI
+from pyro_protocol.uri import URI, uri_of
 
 from .batch import BatchProxy
 from .binding import Binding
@@ -75,8 +75,7 @@ class Proxy:
             opted_in(config.SERIALIZER)
         if connected_socket is not None:
             uri = f"PYRO:{uri}@<<connected-socket>>:0"
-        # A URI does not change, so that one serves all.
-        target = uri if type(uri) is URI else URI(uri, default_port=config.NS_PORT)
+        target = uri_of(uri, config.NS_PORT)
         self._pyro_set_binding(Binding(target, config, connected_socket))
         if connected_socket is not None:
             self._pyro_binding.connect()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from ipaddress import IPv6Address
 from typing import TYPE_CHECKING, Final, Literal, cast
 
@@ -12,7 +13,7 @@ from .errors import PyroError
 if TYPE_CHECKING:
     import builtins
 
-__all__ = ["URI", "Protocol"]
+__all__ = ["URI", "Protocol", "uri_of"]
 
 Protocol = Literal["PYRO", "PYRONAME", "PYROMETA"]
 
@@ -25,6 +26,8 @@ _IPV6: Final = re.compile(
 )
 _UNIX_PREFIX: Final = "./u:"
 _HIGHEST_PORT: Final = 65535
+# In characters: what is longer is not kept, so that those that are take 1 MiB at most.
+_LONGEST_KEPT: Final = 1024
 
 
 class URI:
@@ -189,6 +192,32 @@ class URI:
 
     def __reduce__(self) -> tuple[builtins.object, ...]:
         return type(self).from_state, self.state
+
+
+def uri_of(uri: str | URI, default_port: int) -> URI:
+    """Return what a URI is written as, or the URI itself.
+
+    Programs make many proxies for few objects, and a URI does not change. So one
+    object may be returned for the same text again and again.
+
+    Args:
+        uri: the URI.
+        default_port: see `URI`.
+
+    Raises:
+        TypeError: it is neither text nor a URI.
+        PyroError: the text is not a valid URI.
+    """
+    if type(uri) is URI:
+        return uri
+    if type(uri) is str and len(uri) <= _LONGEST_KEPT:
+        return _kept_uri(uri, default_port)
+    return URI(uri, default_port=default_port)
+
+
+@lru_cache(256)
+def _kept_uri(uri: str, default_port: int) -> URI:
+    return URI(uri, default_port=default_port)
 
 
 def _parse_location(

@@ -47,6 +47,7 @@ __all__ = [
 ]
 
 CAPABILITIES_ID: Final = "CAPS"
+_OWN_IDS: Final = frozenset({CAPABILITIES_ID, LEASE_KEY_ID})
 
 NATIVE: Final = "native"
 MULTIPLEX: Final = "multiplex"
@@ -214,8 +215,6 @@ def without_capabilities(annotations: Annotations) -> Annotations:
     """Return a peer's annotations without what is not meant for the program."""
     if CAPABILITIES_ID not in annotations:
         return annotations
-    return {
-        name: data
-        for name, data in annotations.items()
-        if name not in (CAPABILITIES_ID, LEASE_KEY_ID)
-    } or NO_ANNOTATIONS
+    if annotations.keys() <= _OWN_IDS:
+        return NO_ANNOTATIONS
+    return {name: data for name, data in annotations.items() if name not in _OWN_IDS}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ..dispatch.leases import LEASE_KEY_ID
 from ..errors import (
@@ -26,7 +26,7 @@ from .capabilities import (
     with_capabilities,
     without_capabilities,
 )
-from .handshakes import read_accept, write_connect
+from .handshakes import read_accept, usual_connect, write_connect
 from .peer import Peer
 
 if TYPE_CHECKING:
@@ -55,8 +55,14 @@ class ClientState(Enum):
     CLOSED = "closed"
 
 
-@dataclass(frozen=True, slots=True)
-class ConnectAccepted:
+# To look them up in their class each time takes long.
+_UNCONNECTED: Final = ClientState.UNCONNECTED
+_CONNECTING: Final = ClientState.CONNECTING
+_OPEN: Final = ClientState.OPEN
+_CLOSED: Final = ClientState.CLOSED
+
+
+class ConnectAccepted(NamedTuple):
     """The server has admitted us.
 
     Attributes:
@@ -128,7 +134,7 @@ class ClientSession(Peer):
             sequence=sequence,
         )
         self._expected = set()
-        self._state = ClientState.OPEN if connected else ClientState.UNCONNECTED
+        self._state = _OPEN if connected else _UNCONNECTED
         self._may_call = connected
         # What the handshake is written with.
         self._serializer: Serializer = serializers["serpent"]
@@ -159,20 +165,31 @@ class ClientSession(Peer):
             LocalProtocolError: the conversation has begun already.
             SerializeError: the handshake value cannot be encoded.
         """
-        if self._state is not ClientState.UNCONNECTED:
+        if self._state is not _UNCONNECTED:
             raise LocalProtocolError("the conversation has begun already")
-        payload = write_connect(serializer, object_id, handshake)
-        self._queue(
-            _CONNECT,
-            serializer.id,
-            0,
-            self.sequence,
-            payload,
-            with_capabilities(annotations, self._offered, self._settings),
-            correlation_id,
-        )
+        settings = self._settings
+        message = None
+        if (
+            settings.plain
+            and not (self.sequence or annotations)
+            and correlation_id is None
+        ):
+            own = with_capabilities(annotations, self._offered, settings)
+            message = usual_connect(serializer, object_id, handshake, own)
+        if message is not None:
+            self._out.append(message)
+        else:
+            self._queue(
+                _CONNECT,
+                serializer.id,
+                0,
+                self.sequence,
+                write_connect(serializer, object_id, handshake),
+                with_capabilities(annotations, self._offered, settings),
+                correlation_id,
+            )
         self._serializer = serializer
-        self._state = ClientState.CONNECTING
+        self._state = _CONNECTING
 
     def send_ping(self) -> int:
         """Ask the server for a sign of life and return the sequence number.
@@ -201,7 +218,7 @@ class ClientSession(Peer):
         That is the usual case, and this the short way for it. With anything else
         None is returned and nothing has happened: use `receive_data`.
         """
-        if self._state is not ClientState.OPEN or self._events:
+        if self._state is not _OPEN or self._events:
             return None
         frame = self._decoder.only_frame(data)
         if frame is not None:
@@ -233,13 +250,13 @@ class ClientSession(Peer):
         self._decode()
 
     def _decode(self) -> None:
-        if self._state is ClientState.CLOSED:
+        if self._state is _CLOSED:
             raise RemoteProtocolError("the server spoke after the conversation's end")
         try:
             while (frame := self._next_frame()) is not None:
                 if self._routes:
                     self._routes[frame.kind](self, frame)
-                elif self._state is ClientState.OPEN:
+                elif self._state is _OPEN:
                     self._expected.remove(frame.sequence)
                     self._events.append(frame)
                 else:
@@ -264,7 +281,7 @@ class ClientSession(Peer):
                     raise failure.error from None
 
     def _close(self) -> None:
-        self._state = ClientState.CLOSED
+        self._state = _CLOSED
         self._may_call = False
 
     def _give_up(self, reason: str) -> None:
@@ -284,7 +301,7 @@ class ClientSession(Peer):
         self._close()
         if self._decoder.buffered:
             detail = "in the middle of a message"
-        elif was is ClientState.CONNECTING:
+        elif was is _CONNECTING:
             detail = "instead of answering the handshake"
         else:
             detail = "before it answered"
@@ -309,7 +326,7 @@ class ClientSession(Peer):
 
     def _answered(self, frame: Frame) -> None:
         """Take in the answer to CONNECT."""
-        if self._state is not ClientState.CONNECTING:
+        if self._state is not _CONNECTING:
             raise RemoteProtocolError("the server spoke before it was asked")
         if frame.kind == _CONNECTFAIL:
             self._close()
@@ -324,7 +341,7 @@ class ClientSession(Peer):
             calls=agreement.call_window,
             answers=self._settings.max_in_flight,
         )
-        self._state = ClientState.OPEN
+        self._state = _OPEN
         self._may_call = True
 
 
@@ -361,11 +378,7 @@ def _accepted(frame: Frame, serializer: Serializer) -> ConnectAccepted:
         )
     offer = read_accept(serializer, frame.payload)
     key = frame.annotations.get(LEASE_KEY_ID)
+    annotations = without_capabilities(frame.annotations)
     return ConnectAccepted(
-        handshake=offer.greeting,
-        methods=offer.methods,
-        oneway=offer.oneway,
-        attributes=offer.attributes,
-        annotations=without_capabilities(frame.annotations),
-        lease_key=None if key is None else bytes(key).decode("latin-1"),
+        *offer, annotations, None if key is None else str(key, "latin-1")
     )

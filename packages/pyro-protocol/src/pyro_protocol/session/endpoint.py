@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Endpoint"]
 
+_PING: Final = int(MessageType.PING)
 _NO_ROUTES: Final[Mapping[int, Any]] = {}
 # Nobody can put anything into these. Most connections are idle, and there may be many,
 # so that what most of them do not need is made when they need it.
@@ -222,6 +223,6 @@ class Endpoint(ABC):
             payload,
             annotations,
             correlation_id,
-            compress=self._settings.compress and kind != MessageType.PING,
+            compress=self._settings.compress and kind != _PING,
             max_size=self._settings.max_message_size,
         )

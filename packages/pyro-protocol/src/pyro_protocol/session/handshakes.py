@@ -11,22 +11,29 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from ..errors import RemoteProtocolError
+from ..wire import MessageType, encode_frame
+from .capabilities import CAPABILITIES_ID
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ..serializers import Serializer
-    from ..wire import Payload
+    from ..wire import Annotations, Frame, Payload
 
 __all__ = [
     "USUAL_GREETING",
     "Connect",
     "Offer",
+    "is_usual_frame",
+    "keep",
     "read_accept",
     "read_connect",
+    "usual_connect",
     "write_accept",
     "write_connect",
 ]
+
+_CONNECT: Final = int(MessageType.CONNECT)
 
 USUAL_GREETING: Final = "hello"
 """The handshake value of both sides, unless the program chooses another."""
@@ -38,6 +45,8 @@ _MOST_KEPT: Final = 128
 # 1 MiB with them; and the most names of an object whose message is kept.
 _LARGEST_KEPT: Final = 8192
 _MOST_NAMES: Final = 256
+_LONGEST_ID: Final = 1024
+_KINDS: Final = ("methods", "oneway", "attrs")
 
 
 class Connect(NamedTuple):
@@ -46,10 +55,12 @@ class Connect(NamedTuple):
     Attributes:
         object_id: the object it asks about.
         greeting: the value for the server's own check.
+        usual: whether the greeting is the usual one, and nothing else is said.
     """
 
     object_id: str
     greeting: Any
+    usual: bool
 
 
 class Offer(NamedTuple):
@@ -68,9 +79,8 @@ class Offer(NamedTuple):
     attributes: frozenset[str]
 
 
-_Key = tuple["Serializer", bytes]
-_Message = TypeVar("_Message", Connect, Offer)
-_connects: Final[dict[_Key, Connect]] = {}
+_Key = tuple[Any, bytes]
+_Message = TypeVar("_Message")
 _offers: Final[dict[_Key, Offer]] = {}
 
 
@@ -80,9 +90,23 @@ def write_connect(serializer: Serializer, object_id: str, greeting: object) -> b
     Raises:
         SerializeError: the greeting cannot be encoded.
     """
-    if _is_usual(greeting) and len(object_id) <= _LARGEST_KEPT:
-        return _usual_connect(serializer, object_id)
     return serializer.dumps({"handshake": greeting, "object": object_id})
+
+
+def usual_connect(
+    serializer: Serializer, object_id: str, greeting: object, annotations: Annotations
+) -> bytes | None:
+    """Return a whole CONNECT with the sequence number 0, if it is the usual one.
+
+    Args:
+        serializer: what it is written with.
+        object_id: the object that is asked about.
+        greeting: the value for the server's own check.
+        annotations: data to send along, nothing of it secret.
+    """
+    if not _is_usual(greeting) or len(object_id) > _LONGEST_ID:
+        return None
+    return _usual_connect(serializer, object_id, tuple(annotations.items()))
 
 
 def read_connect(serializer: Serializer, payload: Payload) -> Connect:
@@ -92,9 +116,6 @@ def read_connect(serializer: Serializer, payload: Payload) -> Connect:
         RemoteProtocolError: something is missing in it.
         SerializeError: it cannot be decoded.
     """
-    kept = _kept(_connects, serializer, payload)
-    if kept is not None:
-        return kept
     value = serializer.loads(payload)
     if not (
         isinstance(value, dict)
@@ -102,10 +123,16 @@ def read_connect(serializer: Serializer, payload: Payload) -> Connect:
         and isinstance(value.get("object"), str)
     ):
         raise RemoteProtocolError("invalid connect message: needs handshake and object")
-    connect = Connect(value["object"], value["handshake"])
-    if _is_usual(connect.greeting) and len(value) == len(connect):
-        _keep(_connects, serializer, payload, connect)
-    return connect
+    greeting = value["handshake"]
+    return Connect(value["object"], greeting, _is_usual(greeting) and len(value) == 2)  # noqa: PLR2004 - those two
+
+
+def is_usual_frame(frame: Frame) -> bool:
+    """Whether a CONNECT says nothing besides its payload but what both sides can do."""
+    return (
+        not frame.annotations.keys() - {CAPABILITIES_ID}
+        and frame.correlation_id is None
+    )
 
 
 def write_accept(
@@ -116,15 +143,19 @@ def write_accept(
     Args:
         serializer: what it is written with.
         greeting: the value for the client's own check.
-        metadata: what the object offers; what is to be kept consists of frozensets.
+        metadata: what the object offers, see `Members.offer`.
 
     Raises:
         SerializeError: the greeting cannot be encoded.
     """
     if _is_usual(greeting):
-        names = [one for one in metadata.values() if type(one) is frozenset]
-        if len(names) == len(metadata) and sum(map(len, names)) <= _MOST_NAMES:
-            return _usual_accept(serializer, tuple(metadata.items()))
+        methods, oneway, attributes = map(metadata.get, _KINDS)
+        if (
+            type(methods) is type(oneway) is type(attributes) is frozenset
+            and len(metadata) == len(_KINDS)
+            and len(methods) + len(attributes) <= _MOST_NAMES
+        ):
+            return _usual_accept(serializer, methods, oneway, attributes)
     return serializer.dumps({"handshake": greeting, "meta": dict(metadata)})
 
 
@@ -135,7 +166,9 @@ def read_accept(serializer: Serializer, payload: Payload) -> Offer:
         RemoteProtocolError: something is missing in it.
         SerializeError: it cannot be decoded.
     """
-    kept = _kept(_offers, serializer, payload)
+    if type(payload) is not bytes:
+        raise RemoteProtocolError("the server's handshake comes in parts")
+    kept = _offers.get((serializer, payload))
     if kept is not None:
         return kept
     value = serializer.loads(payload)
@@ -149,7 +182,7 @@ def read_accept(serializer: Serializer, payload: Payload) -> Offer:
         _names(metadata, "attrs"),
     )
     if _is_usual(offer.greeting) and len(value) + len(metadata) == len(offer) + 1:
-        _keep(_offers, serializer, payload, offer)
+        keep(_offers, (serializer, payload), offer)
     return offer
 
 
@@ -167,35 +200,30 @@ def _names(metadata: dict[str, Any], key: str) -> frozenset[str]:
 
 
 @lru_cache(_MOST_KEPT)
-def _usual_connect(serializer: Serializer, object_id: str) -> bytes:
-    return serializer.dumps({"handshake": USUAL_GREETING, "object": object_id})
+def _usual_connect(
+    serializer: Serializer, object_id: str, annotations: tuple[tuple[str, bytes], ...]
+) -> bytes:
+    payload = write_connect(serializer, object_id, USUAL_GREETING)
+    return b"".join(
+        encode_frame(_CONNECT, serializer.id, 0, 0, payload, dict(annotations))
+    )
 
 
 @lru_cache(_MOST_KEPT)
-def _usual_accept(
-    serializer: Serializer, metadata: tuple[tuple[str, frozenset[str]], ...]
-) -> bytes:
-    names = {key: set(value) for key, value in metadata}
-    return serializer.dumps({"handshake": USUAL_GREETING, "meta": names})
+def _usual_accept(serializer: Serializer, *names: frozenset[str]) -> bytes:
+    metadata = dict(zip(_KINDS, map(set, names), strict=True))
+    return serializer.dumps({"handshake": USUAL_GREETING, "meta": metadata})
 
 
-def _kept(
-    messages: dict[_Key, _Message], serializer: Serializer, payload: Payload
-) -> _Message | None:
-    """Return what a message is known to hold, if it has come before."""
-    if type(payload) is bytes and len(payload) <= _LARGEST_KEPT:
-        return messages.get((serializer, payload))
-    return None
+def keep(known: dict[_Key, _Message], key: _Key, message: _Message) -> None:
+    """Keep what a message holds, in the place of all others if they are too many.
 
-
-def _keep(
-    messages: dict[_Key, _Message],
-    serializer: Serializer,
-    payload: Payload,
-    message: _Message,
-) -> None:
-    """Keep what a message holds, in the place of all others if they are too many."""
-    if type(payload) is bytes and len(payload) <= _LARGEST_KEPT:
-        if len(messages) >= _MOST_KEPT:
-            messages.clear()
-        messages[serializer, payload] = message
+    Args:
+        known: the messages known so far.
+        key: what all depends on, and after it the message.
+        message: what it holds; nothing of it may be secret, or change.
+    """
+    if len(key[1]) <= _LARGEST_KEPT:
+        if len(known) >= _MOST_KEPT:
+            known.clear()
+        known[key] = message

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import LocalProtocolError, ProtocolError, PyroError
@@ -29,7 +30,7 @@ from .capabilities import (
     with_capabilities,
 )
 from .failures import sendable
-from .handshakes import read_connect, write_accept
+from .handshakes import is_usual_frame, keep, read_connect, write_accept
 from .peer import Peer
 
 if TYPE_CHECKING:
@@ -61,13 +62,16 @@ class ServerState(Enum):
     CLOSING = "closing"
 
 
-# Which states may follow which; nothing leads out of CLOSING.
-_TRANSITIONS: Final = {
-    ServerState.AWAITING_CONNECT: {ServerState.VALIDATING, ServerState.CLOSING},
-    ServerState.VALIDATING: {ServerState.OPEN, ServerState.CLOSING},
-    ServerState.OPEN: {ServerState.CLOSING},
-    ServerState.CLOSING: {ServerState.CLOSING},
-}
+# To look them up in their class each time takes long.
+_AWAITING_CONNECT: Final = ServerState.AWAITING_CONNECT
+_VALIDATING: Final = ServerState.VALIDATING
+_OPEN: Final = ServerState.OPEN
+_CLOSING: Final = ServerState.CLOSING
+# Which states may follow which; besides, CLOSING may follow each.
+_STEPS: Final = (
+    (_AWAITING_CONNECT, _VALIDATING),
+    (_VALIDATING, _OPEN),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +135,7 @@ class ServerSession(Peer):
         )
         # Inflating takes time, which only the one who handles the request may take.
         self._decoder.inflates = not connected
-        self._state = ServerState.OPEN if connected else ServerState.AWAITING_CONNECT
+        self._state = _OPEN if connected else _AWAITING_CONNECT
         self.closing: bool = False
 
     @property
@@ -145,7 +149,7 @@ class ServerSession(Peer):
         That is the usual case, and this the short way for it. With anything else
         None is returned and nothing has happened: use `receive_data`.
         """
-        if self._state is not ServerState.OPEN or self._events:
+        if self._state is not _OPEN or self._events:
             return None
         frame = self._decoder.only_frame(data)
         if self._routes:
@@ -172,9 +176,9 @@ class ServerSession(Peer):
 
     def receive_eof(self) -> None:
         """Take notice that the client will send nothing more."""
-        if self._state is not ServerState.CLOSING and self._decoder.buffered:
+        if self._state is not _CLOSING and self._decoder.buffered:
             self._note("the client left in the middle of a message")
-        self._move(ServerState.CLOSING)
+        self._move(_CLOSING)
 
     def events_received(self) -> list[ServerEvent]:
         """Return the requests that have arrived since the last call."""
@@ -184,17 +188,18 @@ class ServerSession(Peer):
         return events
 
     def _move(self, state: ServerState) -> None:
-        if state not in _TRANSITIONS[self._state]:
+        closing = state is _CLOSING
+        if not closing and (self._state, state) not in _STEPS:
             raise LocalProtocolError(
                 f"a conversation cannot go from {self._state.value} to {state.value}"
             )
         self._state = state
-        self.closing = state is ServerState.CLOSING
-        self._may_call = state is ServerState.OPEN and CALLBACKS in self.capabilities
+        self.closing = closing
+        self._may_call = state is _OPEN and CALLBACKS in self.capabilities
 
     def _decode(self) -> None:
         next_frame = self._decoder.next_frame
-        while self._state is ServerState.OPEN:
+        while self._state is _OPEN:
             try:
                 frame = next_frame()
                 if frame is None:
@@ -207,13 +212,31 @@ class ServerSession(Peer):
                 self._malformed(error)
             except ProtocolError as error:
                 self._give_up(str(error))
-        if self._state is ServerState.AWAITING_CONNECT:
-            try:
-                frame = next_frame()
-                if frame is not None:
-                    self._connect(frame)
-            except FrameError as error:
-                self._refuse(None, str(error.error))
+        if self._state is _AWAITING_CONNECT:
+            self._begin()
+
+    def _begin(self) -> None:
+        """Read the message that begins the conversation, if it has arrived.
+
+        Most begin with the same bytes as others before, which are not read again.
+        """
+        decoder = self._decoder
+        settings = self._settings
+        message = decoder.untouched if settings.plain else None
+        if message is not None:
+            request = settings.usual_connects.get((self._offered, message))
+            if request is not None:
+                decoder.forget()
+                self._move(_VALIDATING)
+                self._events.append(request)
+                return
+        try:
+            frame = decoder.next_frame()
+            if frame is None:
+                return
+            self._connect(frame, None if decoder.buffered else message)
+        except FrameError as error:
+            self._refuse(None, str(error.error))
 
     def _malformed(self, failure: FrameError) -> None:
         """Have a message that cannot be understood refused, as far as possible."""
@@ -229,11 +252,16 @@ class ServerSession(Peer):
 
     def _give_up(self, reason: str) -> None:
         self._note(reason)
-        self._move(ServerState.CLOSING)
+        self._move(_CLOSING)
 
-    def _connect(self, frame: Frame) -> None:
-        """Check a CONNECT and hand it on, or refuse it."""
-        self._move(ServerState.VALIDATING)
+    def _connect(self, frame: Frame, message: bytes | None) -> None:
+        """Check a CONNECT and hand it on, or refuse it.
+
+        Args:
+            frame: the CONNECT.
+            message: all its bytes, if it may be known again by them; else None.
+        """
+        self._move(_VALIDATING)
         if frame.serializer_id in PICKLED_NAMES:
             # Nobody's code runs here before its client has been admitted.
             self._refuse(
@@ -244,12 +272,19 @@ class ServerSession(Peer):
             return
         try:
             serializer = self._accepted(frame.serializer_id)
-            object_id, handshake = read_connect(serializer, frame.payload)
+            connect = read_connect(serializer, frame.payload)
         except PyroError as error:
             self._refuse(frame, str(error))
             return
         agreement = agree(self._offered, frame.annotations)
-        self._events.append(ConnectRequest(frame, object_id, handshake, agreement))
+        object_id, handshake, usual = connect
+        request = ConnectRequest(frame, object_id, handshake, agreement)
+        self._events.append(request)
+        if message is not None and usual and is_usual_frame(frame):
+            # Many sessions will hand it out.
+            annotations = MappingProxyType(frame.annotations)
+            kept = replace(request, frame=frame._replace(annotations=annotations))
+            keep(self._settings.usual_connects, (self._offered, message), kept)
 
     def send_accept(
         self,
@@ -270,7 +305,7 @@ class ServerSession(Peer):
         Raises:
             PyroError: the answer cannot be sent; refuse the client instead.
         """
-        if self._state is not ServerState.VALIDATING:
+        if self._state is not _VALIDATING:
             raise LocalProtocolError(
                 f"a client cannot be admitted when the state is {self._state.value!r}"
             )
@@ -288,7 +323,7 @@ class ServerSession(Peer):
             calls=agreement.callback_window,
             answers=most if MULTIPLEX in names else 0,
         )
-        self._move(ServerState.OPEN)
+        self._move(_OPEN)
         self._decoder.max_size = self._settings.max_message_size
         self._decoder.inflates = False
         self._decode()
@@ -329,7 +364,7 @@ class ServerSession(Peer):
                 _logger.warning("a refusal could not be sent: %s", error)
             else:
                 break
-        self._move(ServerState.CLOSING)
+        self._move(_CLOSING)
 
     def send_pong(
         self, request: Frame, annotations: Annotations = NO_ANNOTATIONS

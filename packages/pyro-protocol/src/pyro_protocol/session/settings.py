@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import lru_cache
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from ..serializers import Serializer, serializers, serializers_by_id, serializers_within
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ..config import Configuration
+    from .server import ConnectRequest
 
 __all__ = ["SessionSettings"]
 
@@ -50,6 +52,8 @@ class SessionSettings:
         plain: whether small messages need nothing but a header.
         usable: the serializers that requests have been made with, once checked; first
             where native is not in force, then where it is.
+        usual_connects: what messages ask for that have begun conversations before, by
+            the capabilities offered here and the message.
     """
 
     max_message_size: int = 1024 * 1024 * 1024
@@ -68,9 +72,12 @@ class SessionSettings:
         default_factory=lambda: serializers_by_id, compare=False
     )
     plain: bool = field(init=False, repr=False, compare=False)
-    # Here, as it is the same for all sessions with the same settings.
+    # Both here, as they are the same for all sessions with the same settings.
     usable: tuple[dict[int, Serializer], dict[int, Serializer]] = field(
         default_factory=lambda: ({}, {}), init=False, repr=False, compare=False
+    )
+    usual_connects: dict[tuple[Any, bytes], ConnectRequest] = field(
+        default_factory=dict, init=False, repr=False, compare=False
     )
 
     def __post_init__(self) -> None:
@@ -92,32 +99,43 @@ class SessionSettings:
             ValueError: ``SERIALIZERS_ACCEPTED`` names an unknown serializer.
             SerializeError: the library of one that it names is missing.
         """
-        return _settings(
-            tuple(config.SERIALIZERS_ACCEPTED),
-            config.MAX_NESTING,
-            config.SERPENT_BYTES_REPR,
-            max_message_size=config.MAX_MESSAGE_SIZE,
-            handshake_message_size=min(
-                config.HANDSHAKE_MESSAGE_SIZE, config.MAX_MESSAGE_SIZE
-            ),
-            max_annotations=config.MAX_ANNOTATIONS,
-            max_annotations_size=config.MAX_ANNOTATIONS_SIZE,
-            max_inflate_ratio=config.MAX_INFLATE_RATIO,
-            max_in_flight=config.MAX_IN_FLIGHT,
-            max_streams=config.MAX_STREAMS,
-            compress=config.COMPRESSION,
-            log_wire=config.LOGWIRE,
-        )
+        return _settings(tuple(config.SERIALIZERS_ACCEPTED), *_items_of(config))
 
     def limited(self, serializer: Serializer) -> Serializer:
         """Return the serializer of the same format that keeps to these limits."""
         return self.serializers.get(serializer.id, serializer)
 
 
+_items_of: Final = attrgetter(
+    "MAX_NESTING",
+    "SERPENT_BYTES_REPR",
+    "MAX_MESSAGE_SIZE",
+    "HANDSHAKE_MESSAGE_SIZE",
+    "MAX_ANNOTATIONS",
+    "MAX_ANNOTATIONS_SIZE",
+    "MAX_INFLATE_RATIO",
+    "MAX_IN_FLIGHT",
+    "MAX_STREAMS",
+    "COMPRESSION",
+    "LOGWIRE",
+)
+
+
 # Each connection asks for them, and a program has few configurations.
 @lru_cache(32)
 def _settings(
-    accepted: tuple[str, ...], max_nesting: int, bytes_repr: bool, **limits: Any
+    accepted: tuple[str, ...],
+    max_nesting: int,
+    bytes_repr: bool,
+    max_message_size: int,
+    handshake_message_size: int,
+    max_annotations: int,
+    max_annotations_size: int,
+    max_inflate_ratio: int,
+    max_in_flight: int,
+    max_streams: int,
+    compress: bool,
+    log_wire: bool,
 ) -> SessionSettings:
     known = {**serializers, **dict.fromkeys(PICKLED_IDS)}
     unknown = set(accepted) - set(known)
@@ -127,9 +145,17 @@ def _settings(
             f"{', '.join(sorted(unknown))}; known: {', '.join(sorted(known))}"
         )
     return SessionSettings(
+        max_message_size=max_message_size,
+        handshake_message_size=min(handshake_message_size, max_message_size),
+        max_annotations=max_annotations,
+        max_annotations_size=max_annotations_size,
+        max_inflate_ratio=max_inflate_ratio,
+        max_in_flight=max_in_flight,
+        max_streams=max_streams,
+        compress=compress,
+        log_wire=log_wire,
         accepted_serializers=frozenset(
             (serializers.get(name) or opted_in(name)).id for name in accepted
         ),
         serializers=serializers_within(max_nesting=max_nesting, bytes_repr=bytes_repr),
-        **limits,
     )

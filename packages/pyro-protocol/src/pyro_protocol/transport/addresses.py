@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import socket
@@ -79,7 +78,7 @@ def connect_socket(
             sock.close()
             raise
         else:
-            _set_options(sock, config)
+            prepare_connected(sock, config)
             return sock
     raise failure or OSError(errno.EADDRNOTAVAIL, f"no address for {uri.location}")
 
@@ -95,10 +94,12 @@ def _addresses(
     wanted = preferred_family(config)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     if wanted in (socket.AF_UNSPEC, family):
-        with contextlib.suppress(OSError, ValueError):
-            # To ask the system's resolver about an address takes as long as to connect
-            # to it on the same machine.
+        try:
+            # The system's resolver would take its time to find out just that.
             socket.inet_pton(family, host)
+        except (OSError, ValueError):
+            pass
+        else:
             return [(family, (host, port))]
     try:
         found = socket.getaddrinfo(host, port, wanted, socket.SOCK_STREAM)
@@ -109,15 +110,13 @@ def _addresses(
 
 def prepare_connected(sock: socket.socket, config: Configuration) -> None:
     """Set the options of a connected socket; those it does not have are skipped."""
-    if sock.family in (socket.AF_INET, socket.AF_INET6):
-        _set_options(sock, config)
-
-
-def _set_options(sock: socket.socket, config: Configuration) -> None:
-    with contextlib.suppress(OSError):
+    try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         if config.SOCK_NODELAY:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    except OSError:
+        # A Unix socket, say: they are for speed, and to find out about lost peers.
+        pass
 
 
 def listening_socket(
@@ -173,7 +172,10 @@ def _listening_tcp_socket(host: str, port: int, config: Configuration) -> socket
     except (OSError, OverflowError) as error:
         sock.close()
         shown = format_location(host or str(address[0]), port)
-        raise CommunicationError(f"cannot listen on {shown}: {error}") from error
+        hint = ""
+        if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+            hint = "; another program listens there: choose another port, or 0 for any"
+        raise CommunicationError(f"cannot listen on {shown}: {error}{hint}") from error
     return sock
 
 

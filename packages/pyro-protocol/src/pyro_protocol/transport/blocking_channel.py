@@ -174,10 +174,12 @@ class BlockingChannel:
         name = serializer or config.SERIALIZER
         first = connect_serializer(name)
         timeout = timeout or None
-        deadline = None if timeout is None else time.monotonic() + timeout
+        # Whoever waits for the call that connects here waits no longer than that.
+        patience = shorter(timeout, current_context.remaining)
+        deadline = None if patience is None else time.monotonic() + patience
         try:
             context = client_tls_context(config)
-            sock = connect_socket(uri, config, timeout)
+            sock = connect_socket(uri, config, patience)
             if context is not None:
                 sock = context.wrap_socket(
                     sock, server_hostname=uri.host or "localhost"
@@ -369,8 +371,10 @@ class BlockingChannel:
             CommunicationError: the connection failed; it is closed.
         """
         annotations, correlation_id = extra_annotations, None
+        limit = None
         state = call_state.get()
         if state is not None:
+            limit = current_context.remaining
             annotations, correlation_id = outgoing()
             if extra_annotations:
                 annotations = {**annotations, **extra_annotations}
@@ -386,8 +390,8 @@ class BlockingChannel:
                 error.outcome = "not_sent"
                 raise
             try:
-                if self.timeout is not None or self._timed:
-                    deadline = self._deadline()
+                if self.timeout is not None or self._timed or limit is not None:
+                    deadline = self._deadline(limit)
                     self._send(buffers, deadline)
                     if flags & FLAG_ONEWAY:
                         return None
@@ -468,8 +472,13 @@ class BlockingChannel:
             self._lock.release()
         return True
 
-    def _deadline(self) -> float | None:
-        timeout = self.timeout
+    def _deadline(self, limit: float | None = None) -> float | None:
+        """Return when a call has to be answered.
+
+        Args:
+            limit: how many seconds whoever waits for the caller still waits.
+        """
+        timeout = shorter(self.timeout, limit)
         return None if timeout is None else time.monotonic() + timeout
 
     def _next_reply(self, deadline: float | None, data: bytes | None = None) -> Frame:
@@ -552,6 +561,13 @@ def _takes_more(sock: socket.socket) -> bool:
 def _not_sent(error: CommunicationError) -> CommunicationError:
     error.outcome = "not_sent"
     return error
+
+
+def shorter(timeout: float | None, limit: float | None) -> float | None:
+    """Return the shorter of two time limits in seconds; None is no limit."""
+    if timeout is None or limit is None:
+        return limit if timeout is None else timeout
+    return min(timeout, limit)
 
 
 def outgoing() -> tuple[Annotations, bytes | None]:

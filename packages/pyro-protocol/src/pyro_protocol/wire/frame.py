@@ -11,6 +11,7 @@ import struct
 import zlib
 from collections.abc import Mapping, Sequence
 from enum import IntEnum
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
@@ -267,17 +268,37 @@ def _buffer_entry(buffer: bytes | memoryview) -> bytes:
     return BUFFER_ENTRY.pack(len(buffer), MUTABLE if mutable else IMMUTABLE)
 
 
+# Programs use a handful, and each is short.
+@lru_cache(64)
+def _id_of(name: Any) -> bytes:
+    """Return the id of an annotation as bytes.
+
+    Raises:
+        LocalProtocolError: it is unusable.
+    """
+    if not (isinstance(name, str) and len(name) == _ID_SIZE and name.isascii()):
+        raise LocalProtocolError(
+            f"annotation id must be 4 ASCII characters, not {name!r}"
+        )
+    return name.encode("ascii")
+
+
+def _size_of(name: str, value: object) -> int:
+    """Return how many bytes the value of an annotation has.
+
+    Raises:
+        LocalProtocolError: it has none.
+    """
+    if not isinstance(value, bytes | bytearray | memoryview):
+        raise LocalProtocolError(
+            f"annotation {name!r} must be bytes, not {type(value).__name__}"
+        )
+    return memoryview(value).nbytes
+
+
 def _encode_annotations(annotations: Mapping[Any, Any]) -> bytes:
     parts: list[Buffer] = []
     for name, value in annotations.items():
-        if not (isinstance(name, str) and len(name) == _ID_SIZE and name.isascii()):
-            raise LocalProtocolError(
-                f"annotation id must be 4 ASCII characters, not {name!r}"
-            )
-        if not isinstance(value, bytes | bytearray | memoryview):
-            raise LocalProtocolError(
-                f"annotation {name!r} must be bytes, not {type(value).__name__}"
-            )
-        view = memoryview(value)
-        parts += (CHUNK.pack(name.encode("ascii"), view.nbytes), view)
+        size = len(value) if type(value) is bytes else _size_of(name, value)
+        parts += (CHUNK.pack(_id_of(name), size), value)
     return b"".join(parts)
