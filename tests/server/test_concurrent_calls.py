@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from functools import partial
+from queue import Queue
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,6 +19,7 @@ from pyro_protocol.errors import (
     TimeoutError,  # noqa: A004 - the documented name
 )
 from pyro_protocol.session.capabilities import CANCEL, NATIVE
+from pyro_protocol.transport import BlockingChannel
 from support.concurrent_client import ConcurrentClient
 from support.daemons import eventually
 from support.gate import Gate
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
     from pyro_protocol import URI
-    from pyro_protocol.transport import BlockingChannel
     from pyro_server import Daemon
 
 
@@ -372,6 +373,30 @@ class TestDeadlines:
         with pytest.raises(TimeoutError, match="stopped"):
             one.call("enter", timeout=0.05)
         assert door.left == ["cancelled"]
+
+
+    @pytest.mark.usefixtures("off_the_loop")
+    def test_calls_made_on_behalf_of_a_call_wait_no_longer_than_its_caller(
+        self, start: Callable[..., Daemon], client: Callable[..., ConcurrentClient]
+    ) -> None:
+        gate, errors = Gate(), Queue[Exception]()
+
+        @expose
+        class Relay:
+            def pass_on(self) -> None:
+                channel = BlockingChannel.connect(inner)
+                try:
+                    channel.call("gate", "enter")
+                except TimeoutError as error:
+                    errors.put(error)
+                finally:
+                    channel.close()
+
+        inner = start().register(gate, "gate")
+        one = client(start().register(Relay(), "relay"))
+        one.send("pass_on", timeout=0.2)
+        assert "no answer" in str(errors.get(timeout=DEADLINE))
+        gate.open()
 
 
 class TestAsyncMethods:

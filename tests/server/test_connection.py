@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import socket
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,7 +15,7 @@ from pyro_server.connection import Connection
 from support.daemons import RawClient
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from pyro_protocol.config import Configuration
 
@@ -99,3 +101,106 @@ def test_giving_up_forgets_everything(
     assert connection.flush(wait=True)
     assert connection.session.closing
     assert connection.session.error == "a reason"
+
+
+def connect(connection: Connection, client: RawClient) -> None:
+    """Carry out the handshake."""
+    connection.receive(client.connect_message())
+    connection.served.handle(connection.waiting.pop())
+    assert connection.flush(wait=True)
+    client.receive()
+
+
+def test_what_several_threads_write_arrives_whole(
+    connection: Connection, client: RawClient
+) -> None:
+    connect(connection, client)
+    pieces = 200
+
+    def write(number: int) -> None:
+        for _ in range(pieces):
+            with connection.lock:
+                connection.session._out.append(bytes([number]) * 1000)
+            connection.flush(wait=False)
+
+    received = bytearray()
+    with ThreadPoolExecutor(4) as pool:
+        writing = [pool.submit(write, number) for number in range(4)]
+        while len(received) < 4 * pieces * 1000:
+            received += client.sock.recv(1_000_000)
+            # Whoever was writing may have left the rest for later.
+            connection.flush(wait=False)
+        for one in writing:
+            one.result()
+    counts = Counter(
+        received[start : start + 1000] == bytes([received[start]]) * 1000
+        and received[start]
+        for start in range(0, len(received), 1000)
+    )
+    assert counts == dict.fromkeys(range(4), pieces)
+    assert not connection.outbox
+    assert not connection.writing
+
+
+class SlowStream:
+    """A stream in the midst of writing, while others do other things.
+
+    Args:
+        stream: the real one.
+        meanwhile: what happens while it is written.
+    """
+
+    def __init__(self, stream: Any, meanwhile: Callable[[], None]) -> None:
+        self.sock = stream.sock
+        self.wants_write = False
+        self.closed = False
+        self._stream = stream
+        self._meanwhile = meanwhile
+
+    def write(self, buffers: Any, *, wait: bool) -> Any:
+        self._meanwhile()
+        return self._stream.write(buffers, wait=wait)
+
+    def close(self) -> None:
+        self.closed = True
+        self._stream.close()
+
+
+def test_who_writes_writes_for_the_others_too(
+    connection: Connection, client: RawClient
+) -> None:
+    connect(connection, client)
+    others: list[bytes] = [b"second", b"third"]
+
+    def meanwhile() -> None:
+        while others:
+            connection.session._out.append(others.pop(0))
+            assert connection.flush(wait=False)
+
+    connection.stream = SlowStream(connection.stream, meanwhile)  # type: ignore[assignment] # as much of it as is needed
+    connection.session._out.append(b"first")
+    assert connection.flush(wait=True)
+    assert client.sock.recv(16, socket.MSG_WAITALL) == b"firstsecondthird"
+
+
+def test_the_descriptor_of_who_writes_is_closed_when_that_is_over(
+    connection: Connection, client: RawClient
+) -> None:
+    connect(connection, client)
+    closed: list[bool] = []
+
+    def meanwhile() -> None:
+        connection.ended = True
+        connection.close()
+        closed.append(stream.closed)
+
+    stream: Any = SlowStream(connection.stream, meanwhile)
+    connection.stream = stream
+    connection.session._out.append(b"first")
+    with pytest.raises(OSError, match="pipe"):
+        connection.flush(wait=True)
+    assert closed == [False]
+    assert stream.closed
+    # The client has seen the end at once.
+    assert client.sock.recv(1) == b""
+    assert connection.flush(wait=True)

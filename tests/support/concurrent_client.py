@@ -16,13 +16,12 @@ from pyro_protocol.session.capabilities import (
     NATIVE,
 )
 from pyro_protocol.session.replies import read_reply
+from pyro_protocol.wire import Frame
 
 from .hosting import DEADLINE as PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-    from pyro_protocol.wire import Frame
 
 __all__ = ["ConcurrentClient"]
 
@@ -69,7 +68,7 @@ class ConcurrentClient:
             self.session.receive_eof()
         self.session.signals_received()
         for event in self.session.events_received():
-            if isinstance(event, tuple):
+            if isinstance(event, Frame):
                 self._answers[event.sequence] = event
             else:
                 self._accepted = True

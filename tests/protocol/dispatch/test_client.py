@@ -1,11 +1,15 @@
 from __future__ import annotations
 
 import logging
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 from typing import Any
 
 import pytest
 
 from pyro_protocol.dispatch import ClientConnection
+from support.hosting import DEADLINE
 
 
 class Resource:
@@ -61,3 +65,25 @@ def test_the_certificate_of_the_peer_is_that_of_its_socket() -> None:
     assert ClientConnection(sock=Encrypted()).getpeercert() == {"serialNumber": "1"}
     assert ClientConnection(sock=object()).getpeercert() is None
     assert ClientConnection().getpeercert() is None
+
+
+def test_two_requests_that_begin_to_hold_something_lose_none_of_it() -> None:
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(2) as pool:
+            for _ in range(300):
+                client, together = ClientConnection(), Barrier(2)
+
+                def hold(
+                    name: str,
+                    client: ClientConnection = client,
+                    together: Barrier = together,
+                ) -> None:
+                    together.wait(DEADLINE)
+                    client.streams.add(name)
+
+                list(pool.map(hold, ("one", "other")))
+                assert client.streams == {"one", "other"}
+    finally:
+        sys.setswitchinterval(before)

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -51,3 +53,26 @@ def test_a_time_that_is_cancelled_never_ends(clock: Clock) -> None:
     timeouts.cancel("never started")
     clock.now += 1000
     assert timeouts.take_expired(1) == []
+
+
+def test_other_threads_may_take_out_members_meanwhile() -> None:
+    timeouts: Timeouts[int] = Timeouts()
+    members = range(3000)
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for member in members:
+            timeouts.start(member)
+        with ThreadPoolExecutor(2) as pool:
+            taking = [
+                pool.submit(lambda part=part: [*map(timeouts.cancel, part)])  # type: ignore[misc] # mypy has no type for a default
+                for part in (members[::3], members[1::3])
+            ]
+            expired = timeouts.take_expired(0)
+            for one in taking:
+                one.result()
+    finally:
+        sys.setswitchinterval(before)
+    assert set(members[2::3]) <= set(expired)
+    assert len(expired) == len(set(expired))
+    assert len(timeouts) == 0

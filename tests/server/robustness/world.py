@@ -48,8 +48,9 @@ _SETTINGS: Final = {
     # What a flood leaves to be done is done before its client has gone.
     "PYRO_MAX_ONEWAY_QUEUE": "100",
 }
-# Threads come and go with the work, within their limit.
-_COMING_AND_GOING: Final = frozenset({"threads", "Thread"})
+# Threads come and go with the work, within their limit; the handshakes of usual
+# clients, and what is answered to them, are kept, within theirs.
+_COMING_AND_GOING: Final = frozenset({"threads", "Thread", "ConnectRequest", "Frame"})
 
 
 class ServerProcess:

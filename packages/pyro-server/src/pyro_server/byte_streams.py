@@ -230,7 +230,9 @@ class _NonBlockingStream:
         return []
 
     def close(self) -> None:
-        self.sock.close()
+        # A TLS socket forgets its keys, which another thread may be using.
+        with self._lock:
+            self.sock.close()
 
 
 def _open_descriptor(sock: socket.socket) -> int:

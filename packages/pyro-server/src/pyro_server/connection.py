@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +12,6 @@ from pyro_protocol.session import ServerConnection, ServerSession, Service
 from pyro_protocol.transport.credentials import peer_credentials
 
 if TYPE_CHECKING:
-    import socket
     from collections import deque
 
     from pyro_protocol.session.server import ServerEvent
@@ -52,6 +53,7 @@ class Connection:
         oneway: requests without an answer that wait for their turn; None at first.
         oneway_running: whether somebody is working on them.
         parked: whether nobody reads it until they are fewer.
+        crowded: whether nobody reads it until fewer requests are waiting.
         at_end: whether the client has sent its last.
         departing: whether it is only open for the client to read the last answer.
         ended: whether it was closed.
@@ -63,6 +65,7 @@ class Connection:
         "at_end",
         "begun",
         "client",
+        "crowded",
         "departing",
         "detached",
         "ended",
@@ -124,6 +127,7 @@ class Connection:
         self.oneway: deque[Frame] | None = None
         self.oneway_running: bool = False
         self.parked: bool = False
+        self.crowded: bool = False
         self.at_end: bool = False
         self.departing: bool = False
         self.ended: bool = False
@@ -225,6 +229,8 @@ class Connection:
         """
         with self.lock:
             queued = self.session.data_to_send()
+            if self.ended:
+                return True
             if self.writing:
                 self.outbox += map(_unchanging, queued)
                 return True
@@ -237,20 +243,47 @@ class Connection:
             try:
                 rest = self.stream.write(queued, wait=wait)
             except BaseException:
-                self.writing = False
+                with self.lock:
+                    self._stop_writing()
                 raise
             rest = [*map(_unchanging, rest)] if rest else rest
             with self.lock:
                 if rest:
                     self.outbox = [*rest, *self.outbox]
-                    self.writing = False
+                    self._stop_writing()
                     return False
                 queued = self.session.data_to_send()
                 if self.outbox:
                     queued, self.outbox = [*self.outbox, *queued], []
                 if not queued:
-                    self.writing = False
+                    self._stop_writing()
                     return True
+
+    def _stop_writing(self) -> None:
+        """Give the writing over to whoever is next; the lock is held."""
+        self.writing = False
+        if self.ended:
+            self.outbox = []
+            self.stream.close()
+
+    def hang_up(self) -> None:
+        """Have both ends see that nothing more is sent or received.
+
+        The descriptor stays: another thread may be about to use it. Not the way of a
+        TLS socket, which would forget its keys under the hands of that thread.
+        """
+        with contextlib.suppress(OSError):
+            socket.socket.shutdown(self.stream.sock, socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Close the socket, now or when the one who is writing is done with it."""
+        with self.lock:
+            # A descriptor that is closed may be that of another connection at once.
+            writing = self.writing
+            if not writing:
+                self.stream.close()
+        if writing:
+            self.hang_up()
 
     def flush_alone(self) -> bool:
         """Write what is queued, where nobody else can have anything to write.

@@ -27,9 +27,13 @@ class RunningCoroutine:
         owner: what it runs in.
         coroutine: what is run.
         done: called in the thread of the event loop when it has ended.
+
+    Attributes:
+        ended: whether it has ended, or will never begin; true before ``done`` is
+            called.
     """
 
-    __slots__ = ("_cancelled", "_coroutine", "_done", "_owner", "_task")
+    __slots__ = ("_cancelled", "_coroutine", "_done", "_owner", "_task", "ended")
 
     def __init__(
         self,
@@ -42,9 +46,13 @@ class RunningCoroutine:
         self._done = done
         self._task: asyncio.Task[None] | None = None
         self._cancelled = False
+        self.ended: bool = False
 
     def cancel(self) -> None:
-        """Ask the coroutine to end, by raising CancelledError where it waits."""
+        """Ask the coroutine to end, by raising CancelledError where it waits.
+
+        That is done once: who asks again must not disturb it while it cleans up.
+        """
         self._owner.call_soon(self.cancel_now)
 
     def begin(self) -> None:
@@ -59,8 +67,8 @@ class RunningCoroutine:
 
     def cancel_now(self) -> None:
         """End it; called in the thread of the event loop."""
-        self._cancelled = True
-        if self._task is not None:
+        again, self._cancelled = self._cancelled, True
+        if self._task is not None and not again:
             self._cancel_begun()
 
     def _cancel_begun(self) -> None:
@@ -72,6 +80,7 @@ class RunningCoroutine:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._task = None
+        self.ended = True
         if not task.cancelled() and task.exception() is not None:
             _logger.error(
                 "bringing a call to its end failed", exc_info=task.exception()
@@ -115,7 +124,8 @@ class CoroutineLoop:
             done: called in the thread of the event loop when it has ended.
 
         Raises:
-            PyroError: the event loop was stopped; nothing was run.
+            PyroError: the event loop was stopped, or closed by the program; nothing
+                was run.
         """
         running = RunningCoroutine(self, coroutine, done)
         with self._lock:
@@ -127,7 +137,14 @@ class CoroutineLoop:
             loop = self._running_loop()
             if self._thread is not threading.current_thread():
                 # Under the lock, so that a stop comes after it, and cancels it.
-                loop.call_soon_threadsafe(running.begin)
+                try:
+                    loop.call_soon_threadsafe(running.begin)
+                except RuntimeError as error:
+                    coroutine.close()
+                    self._discard(running)
+                    raise PyroError(
+                        "the event loop of the daemon was closed; the call was not run"
+                    ) from error
                 return running
         running.begin()
         return running
@@ -183,9 +200,12 @@ class CoroutineLoop:
     def forget(self, running: RunningCoroutine) -> None:
         """Take note that a coroutine has ended."""
         with self._lock:
-            self._running.discard(running)
-            if not self._running:
-                self._idle.set()
+            self._discard(running)
+
+    def _discard(self, running: RunningCoroutine) -> None:
+        self._running.discard(running)
+        if not self._running:
+            self._idle.set()
 
     def _running_loop(self) -> asyncio.AbstractEventLoop:
         if self._loop is None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
+from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
 from pyro_protocol.errors import ServerBusyError
@@ -36,6 +38,9 @@ class DaemonRuntime:
     async def run(self, function: Callable[[], Any]) -> Any:
         """Run a function in a worker, in the context of the caller.
 
+        Who is cancelled waits until the function has ended, if it has begun, and else
+        it is never run.
+
         Raises:
             ServerBusyError: there is no room for it; it was not run.
             BaseException: whatever the function raises.
@@ -44,8 +49,12 @@ class DaemonRuntime:
         context = contextvars.copy_context()
         ended = asyncio.Event()
         outcome: list[tuple[Any, BaseException | None]] = []
+        # Whoever takes it out decides: the worker begins, or the caller gives up.
+        open_to_both = [True]
 
         def work() -> None:
+            if not _take(open_to_both):
+                return
             try:
                 outcome.append((context.run(function), None))
             except BaseException as error:  # noqa: BLE001 - raised where it is waited for
@@ -59,8 +68,35 @@ class DaemonRuntime:
                 "the server is busy: all its workers are, and its queue is full; the "
                 "call was not run (see THREADPOOL_SIZE and THREADPOOL_QUEUE_SIZE)"
             )
-        await ended.wait()
+        try:
+            await ended.wait()
+        except asyncio.CancelledError:
+            if not _take(open_to_both):
+                await _in_any_case(ended)
+                _discard(outcome[0][0])
+            raise
         result, error = outcome.pop()
         if error is not None:
             raise error
         return result
+
+
+def _take(token: list[bool]) -> bool:
+    """Take the only item out of a list; whether nobody else has."""
+    try:
+        return token.pop()
+    except IndexError:
+        return False
+
+
+async def _in_any_case(event: asyncio.Event) -> None:
+    """Wait for an event, also when asked again to stop waiting."""
+    while not event.is_set():
+        with contextlib.suppress(asyncio.CancelledError):
+            await event.wait()
+
+
+def _discard(result: Any) -> None:
+    """Close a coroutine that nobody will await."""
+    if type(result) is CoroutineType:
+        result.close()

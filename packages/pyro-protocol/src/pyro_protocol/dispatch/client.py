@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import logging
 import weakref
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from ..logs import log_exception
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .identity import Identity, PeerCredentials
     from .leases import LeaseTable
 
 __all__ = ["ClientConnection"]
 
+T = TypeVar("T")
+
 _logger = logging.getLogger("pyro.server")
+
+_INSTANCES: Final = "instances"
+_RESOURCES: Final = "resources"
+_STREAMS: Final = "streams"
 
 
 class ClientConnection:
@@ -36,9 +44,7 @@ class ClientConnection:
 
     __slots__ = (
         "__weakref__",
-        "_session_instances",
-        "_streams",
-        "_tracked_resources",
+        "_holdings",
         "established",
         "identity",
         "lease_key",
@@ -56,10 +62,9 @@ class ClientConnection:
         self.peer_address: Any = peer_address
         self.sock: Any = sock
         self.tls: Any = sock if tls is None else tls
-        # Made when they are needed: most clients are idle, and there may be many.
-        self._session_instances: dict[object, Any] | None = None
-        self._tracked_resources: weakref.WeakSet[Any] | None = None
-        self._streams: set[str] | None = None
+        # What it holds, by kind. Made when it is needed: most clients are idle, and
+        # there may be many. In one step: two of its requests may need it at once.
+        self._holdings: dict[str, Any] = {}
         self.parallel: bool = False
         self.established: bool = False
         self.identity: Identity | None = None
@@ -70,38 +75,39 @@ class ClientConnection:
     @property
     def session_instances(self) -> dict[object, Any]:
         """The instances made for this connection, by class."""
-        if self._session_instances is None:
-            self._session_instances = {}
-        return self._session_instances
+        return self._holding(_INSTANCES, dict)
 
     def has_instance(self, of: object) -> bool:
         """Whether an instance of a class was made for this connection."""
-        return self._session_instances is not None and of in self._session_instances
+        return of in self._holdings.get(_INSTANCES, ())
 
     @property
     def tracked_resources(self) -> weakref.WeakSet[Any]:
         """What is closed when the connection ends."""
-        if self._tracked_resources is None:
-            self._tracked_resources = weakref.WeakSet()
-        return self._tracked_resources
+        return self._holding(_RESOURCES, weakref.WeakSet)
 
     @property
     def streams(self) -> set[str]:
         """The ids of this client's open streams."""
-        if self._streams is None:
-            # A set, because a oneway request may end one beside another request.
-            self._streams = set()
-        return self._streams
+        # A set, because a oneway request may end one beside another request.
+        return self._holding(_STREAMS, set)
 
     @property
     def stream_count(self) -> int:
         """How many streams this client has open."""
-        return len(self._streams or ())
+        return len(self._holdings.get(_STREAMS, ()))
 
     @property
     def holds_something(self) -> bool:
         """Whether there is anything of the program's to be released at the end."""
-        return bool(self._session_instances or self._tracked_resources)
+        holdings = self._holdings
+        return bool(holdings.get(_INSTANCES) or holdings.get(_RESOURCES))
+
+    def _holding(self, kind: str, make: Callable[[], T]) -> T:
+        holding: T | None = self._holdings.get(kind)
+        if holding is None:
+            holding = self._holdings.setdefault(kind, make())
+        return holding
 
     def getpeercert(self) -> Any:
         """Return the peer's TLS certificate as the ssl module gives it, or None."""
@@ -110,12 +116,12 @@ class ClientConnection:
 
     def release(self) -> None:
         """Close the tracked resources and drop the instances of this client."""
-        for resource in list(self._tracked_resources or ()):
+        for resource in list(self._holdings.pop(_RESOURCES, ())):
             try:
                 resource.close()
             except Exception:  # noqa: BLE001 - logged
                 log_exception(_logger, "closing a resource of client %s failed", self)
-        self._tracked_resources = self._session_instances = None
+        self._holdings.pop(_INSTANCES, None)
         if self.leases is not None:
             self.leases.client_gone(self)
 

@@ -44,6 +44,9 @@ class Runtime(Protocol):
     async def run(self, function: Callable[[], Any]) -> Any:
         """Run what may take its time where it holds up no coroutine.
 
+        Who is cancelled waits until the function has ended, if it has begun, and else
+        it is never run: when this is over, nothing of it is going on.
+
         Raises:
             ServerBusyError: there is no room for it; it was not run.
             BaseException: whatever the function raises.

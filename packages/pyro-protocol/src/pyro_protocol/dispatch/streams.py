@@ -140,12 +140,13 @@ class StreamTable:
         now = self._clock()
         for stream_id in list(client.streams):
             stream = self._streams.get(stream_id)
+            # One by one: a call that is still running may open another meanwhile.
+            client.streams.discard(stream_id)
             if stream is not None and self.linger > 0:
                 stream.client = None
                 stream.lost = now
             else:
                 self.close(stream_id)
-        client.streams.clear()
 
     def expire(self) -> None:
         """End the streams that are too old, or lost for too long."""

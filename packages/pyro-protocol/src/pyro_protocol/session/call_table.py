@@ -49,7 +49,7 @@ class ServedCall(CallState):
             frame.annotations,
             frame.correlation_id,
         )
-        self.deadline = deadline
+        self.deadline: Deadline | None = deadline
         self.frame: Frame = frame
         self.begun: bool = False
         self.interruption: Exception | None = None
@@ -113,8 +113,9 @@ class CallTable:
                 if self._drop(call):
                     self._session.send_too_late(frame)
             return None
+        # In this order: one that is cancelled just now is not run, or is said to go on.
         call.begun = True
-        return call
+        return call if self._calls.get(frame.sequence) is call else None
 
     def find(self, frame: object) -> ServedCall | None:
         """Return the call that a request makes, if it is not answered yet."""
@@ -141,6 +142,8 @@ class CallTable:
         with self._lock:
             if self._calls.get(call.sequence) is not call:
                 return
+            if call.interruption is not None:
+                return
             call.interruption = error
             stop = call.stop
         if stop is not None:
@@ -165,10 +168,11 @@ class CallTable:
         if call is None:
             return
         if call.stop is not None:
-            call.interruption = CallCancelledError(
-                "the call was cancelled by its caller, and was stopped"
-            )
-            call.stop()
+            if call.interruption is None:
+                call.interruption = CallCancelledError(
+                    "the call was cancelled by its caller, and was stopped"
+                )
+                call.stop()
             return
         del self._calls[sequence]
         self._session.send_exception(

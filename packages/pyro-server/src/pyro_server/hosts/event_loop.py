@@ -36,7 +36,7 @@ class EventLoopHost(ThreadHost):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._ended: asyncio.Event | None = None
+        self._ended: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._condition: Callable[[], bool] = _always
 
@@ -58,10 +58,10 @@ class EventLoopHost(ThreadHost):
             PyroError: this event loop cannot watch descriptors, or the host is
                 served already.
         """
-        if self._loop is not None:
+        if self.loop_thread is not None:
             raise PyroError("the daemon is being served already")
         self._condition = condition or _always
-        self._ended = asyncio.Event()
+        self._ended = asyncio.get_running_loop().create_future()
         # Before looking whether it was stopped: whoever stops it now leaves it to us.
         self.loop_thread = threading.current_thread()
         try:
@@ -72,7 +72,7 @@ class EventLoopHost(ThreadHost):
             await asyncio.shield(asyncio.to_thread(self._leave))
 
     async def _serve_in(
-        self, loop: asyncio.AbstractEventLoop, ended: asyncio.Event
+        self, loop: asyncio.AbstractEventLoop, ended: asyncio.Future[None]
     ) -> None:
         try:
             descriptor = self._descriptor()
@@ -87,7 +87,7 @@ class EventLoopHost(ThreadHost):
         self._coroutines.join()
         try:
             self._turn()
-            await ended.wait()
+            await ended
         finally:
             if self._timer is not None:
                 self._timer.cancel()
@@ -110,11 +110,16 @@ class EventLoopHost(ThreadHost):
 
     def _turn(self) -> None:
         """Do what there is to do, and see to it that the time is looked at."""
-        if self._loop is None or self._ended is None:
+        if self._loop is None or self._ended is None or self._ended.done():
             return
-        self.turn(0)
-        if self._stopping or not self._condition():
-            self._ended.set()
+        try:
+            self.turn(0)
+            serving = not self._stopping and self._condition()
+        except Exception as error:  # noqa: BLE001 - raised where it is served
+            self._ended.set_exception(error)
+            return
+        if not serving:
+            self._ended.set_result(None)
             return
         if self._timer is not None:
             self._timer.cancel()
@@ -127,14 +132,19 @@ class EventLoopHost(ThreadHost):
 
     def run(self, connection: Connection) -> None:
         """Start the coroutine methods that are called; workers do the rest."""
-        while connection.waiting and connection.may_begin:
-            frame = connection.waiting[0]
+        while connection.may_begin:
+            with connection.lock:
+                frame = connection.waiting[0] if connection.waiting else None
             if not isinstance(frame, Frame):
                 break
             call = self._coroutine_call(connection, frame)
             if call is None:
                 break
-            connection.next_event()
+            with connection.lock:
+                # A worker may have taken it in the meantime.
+                if not connection.waiting or connection.waiting[0] is not frame:
+                    continue
+                del connection.waiting[0]
             coroutine = connection.served.handle(frame, call)
             if coroutine is not None:
                 if self.start(connection, frame, coroutine) is Next.NOTHING:

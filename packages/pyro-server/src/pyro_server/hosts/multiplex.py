@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from pyro_protocol.errors import PyroError
-from pyro_protocol.wire import FLAG_COMPRESSED, Frame
+from pyro_protocol.logs import log_exception
+from pyro_protocol.wire import FLAG_COMPRESSED, FLAG_ONEWAY, Frame
 
 from .selector import Next, SelectorHost
 
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from ..connection import Connection
 
 __all__ = ["MultiplexHost"]
+
+_logger = logging.getLogger("pyro.server")
 
 # Inflating and decoding more than this would hold up the others. The threshold is in
 # bytes; compressed ones can become many times as many.
@@ -86,6 +90,9 @@ class MultiplexHost(SelectorHost):
             call = connection.session.read_call(frame)
         except PyroError as error:
             connection.served.refuse_unreadable(frame, error)
+        except Exception as error:  # noqa: BLE001 - logged
+            log_exception(_logger, "serving %s failed", connection.client)
+            connection.give_up(f"{type(error).__name__} while it was served")
         self.submit(partial(self._go_on, connection, frame, call))
 
     def _go_on(self, connection: Connection, frame: Frame, call: Call | None) -> None:
@@ -103,7 +110,8 @@ class MultiplexHost(SelectorHost):
 
 
 def _takes_long_to_read(event: ServerEvent) -> TypeGuard[Frame]:
-    if type(event) is not Frame:
+    # Oneway requests are read by a worker anyway, and one after the other.
+    if type(event) is not Frame or event.flags & FLAG_ONEWAY:
         return False
     least = _LARGE_COMPRESSED if event.flags & FLAG_COMPRESSED else _LARGE
     return len(event.payload) >= least

@@ -32,7 +32,7 @@ from .timeouts import Timeouts
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Iterable
 
     from pyro_protocol.config import Configuration
     from pyro_protocol.dispatch import StreamTable
@@ -120,6 +120,8 @@ class SelectorHost(ABC):
         # Those in the midst of a message: since when, and the bytes since then.
         self._receiving: dict[Connection, tuple[float, int]] = {}
         self._returned: deque[Connection] = deque()
+        # What waits for a worker to have time, and may not be refused.
+        self._postponed: deque[Callable[[], None]] = deque()
         self._stopping = False
         # Also while it is draining: workers shall not stay with a connection.
         self._ending = False
@@ -145,7 +147,7 @@ class SelectorHost(ABC):
         self._wake_reader.setblocking(False)  # noqa: FBT003 - the name tells
         self._wake_writer.setblocking(False)  # noqa: FBT003 - the name tells
         self.selector: selectors.BaseSelector = selectors.DefaultSelector()
-        self.listener = Listener(
+        self.listener: Listener = Listener(
             sock, config, tls, lambda: len(self._connections), self._admit
         )
         self._shaken_at_once = tls is None
@@ -192,6 +194,8 @@ class SelectorHost(ABC):
         wait = min(self._config.POLLTIMEOUT or _LONGEST_WAIT, _LONGEST_WAIT)
         if self.listener.paused:
             wait = min(wait, ACCEPT_PAUSE)
+        if self._postponed:
+            wait = _SHORTEST_WAIT
         if self._receiving or self._drained_at is not None:
             wait = min(wait, _LOOK_SECONDS)
         if self._quiet or self._pinged:
@@ -307,6 +311,7 @@ class SelectorHost(ABC):
         self._pool.stop()
         for connection in connections:
             self._say_farewell(connection)
+        self._run_postponed()
         with contextlib.suppress(KeyError, ValueError):
             self.selector.unregister(self._wake_reader)
         self._wake_reader.close()
@@ -372,8 +377,13 @@ class SelectorHost(ABC):
             # Nobody is left to read answers.
             self._end(connection)
         elif connection.waiting:
-            if connection.may_begin:
+            if connection.outbox:
+                # Another thread is writing; it may not be done soon.
+                self._watch(connection, _WRITE)
+            elif connection.may_begin:
                 self._process(connection)
+            elif self._reads_ahead(connection):
+                self._watch(connection, _READ)
             else:
                 # Whoever ends what is going on gives it back.
                 self._unwatch(connection)
@@ -383,6 +393,9 @@ class SelectorHost(ABC):
             elif not connection.busy:
                 self._dismiss(connection)
             else:
+                if connection.served.calls is not None:
+                    # It is not read any more, so nobody would see the client leave.
+                    connection.served.abandon()
                 self._unwatch(connection)
         elif self._drained_at is not None and not connection.busy:
             self._drain(connection)
@@ -390,6 +403,13 @@ class SelectorHost(ABC):
             self._watch(connection, _READ)
         else:
             self._unwatch(connection)
+
+    def _reads_ahead(self, connection: Connection) -> bool:
+        """Whether to read on while requests wait: one of them may be cancelled."""
+        waiting = len(connection.waiting)
+        return (
+            connection.served.calls is not None and waiting < self._config.MAX_IN_FLIGHT
+        )
 
     def _drain(self, connection: Connection) -> None:
         """Close a connection on which nothing is going on; what was sent, counts."""
@@ -436,19 +456,26 @@ class SelectorHost(ABC):
         self._connections.add(connection)
         self._handshaking.start(connection)
         connection.shaken = self._shaken_at_once
-        self._watch(connection, _READ)
+        try:
+            self._watch(connection, _READ)
+        except OSError:
+            self._end(connection)
+            raise
         if connection.shaken:
             # The first message has often arrived together with the connection.
             self._ready(connection)
 
     def _watch(self, connection: Connection, events: int) -> None:
         self._idle.start(connection)
-        if events == _WRITE:
-            self._unwritten.start(connection)
-        elif connection.watched == _WRITE:
-            self._unwritten.cancel(connection)
         if connection.watched == events:
             return
+        if events == _WRITE:
+            self._unwritten.start(connection)
+            # It cannot go on with its message while nobody reads it.
+            self._receiving.pop(connection, None)
+        else:
+            self._unwritten.cancel(connection)
+            self._observe(connection, 0)
         if connection.watched:
             self.selector.modify(connection, events, self._ready)
         else:
@@ -462,6 +489,7 @@ class SelectorHost(ABC):
                 self.selector.unregister(connection)
         self._idle.cancel(connection)
         self._unwritten.cancel(connection)
+        self._receiving.pop(connection, None)
 
     def _ready(self, connection: Connection) -> None:
         """Read from, or write to, a connection that is ready for it."""
@@ -475,8 +503,10 @@ class SelectorHost(ABC):
                 wants_write = connection.stream.wants_write
                 self._watch(connection, _WRITE if wants_write else _READ)
                 return
+        if connection.watched == _WRITE:
+            # Also when not all of it can be written: the time-out begins anew.
+            self._unwritten.start(connection)
         if connection.outbox:
-            # Also when not all of it could be written: the time-out begins anew.
             self.take_back(connection)
             return
         if connection.departing:
@@ -603,8 +633,12 @@ class SelectorHost(ABC):
         with connection.lock:
             connection.pending += 1
             if not parallel:
-                # It may be over before this thread has left the connection alone.
-                connection.held = False
+                # It may be over, and another thread hold the connection, before this
+                # thread has come to leave it alone.
+                connection.held = connection.in_call = False
+                if connection.detached:
+                    connection.detached = False
+                    connection.jobs -= 1
         calls = connection.served.calls
         call = None if calls is None else calls.find(frame)
         seconds = None
@@ -621,11 +655,14 @@ class SelectorHost(ABC):
         with connection.lock:
             if connection.ended:
                 running.cancel()
-            elif connection.pending:
+            elif not running.ended:
                 if connection.tasks is None:
                     connection.tasks = set()
                 connection.tasks.add(running)
-        if calls is not None and call is not None:
+        if calls is not None and call is None:
+            # It was cancelled, or its client has gone, before it came to this.
+            running.cancel()
+        elif calls is not None and call is not None:
             calls.attach(call, running.cancel)
             if seconds is not None:
                 self._coroutines.call_soon(partial(calls.expire, call), delay=seconds)
@@ -662,6 +699,7 @@ class SelectorHost(ABC):
         elif (
             not written
             or connection.waiting
+            or connection.crowded
             or not connection.served.parallel
             or connection.session.closing
             or self._drained_at is not None
@@ -671,18 +709,33 @@ class SelectorHost(ABC):
     def queue_oneway(self, connection: Connection, frame: Frame) -> bool:
         """Queue a oneway request; whether there is room for more of them."""
         with connection.lock:
-            if connection.oneway is None:
-                connection.oneway = deque()
-            connection.oneway.append(frame)
+            begin = self.add_oneway(connection, (frame,))
             full = self._is_full(connection)
-            running, connection.oneway_running = connection.oneway_running, True
-        if running:
-            return not full
-        if not self._pool.submit(partial(self._run_oneway, connection)):
-            # No worker has time, so the one that brought it does it itself.
-            self._run_oneway(connection)
-            return True
-        return not full
+        return (begin and self.begin_oneway(connection)) or not full
+
+    def add_oneway(self, connection: Connection, frames: Iterable[Frame]) -> bool:
+        """Queue oneway requests; the lock is held.
+
+        Returns:
+            Whether `begin_oneway` is to be called.
+        """
+        if connection.oneway is None:
+            connection.oneway = deque()
+        connection.oneway.extend(frames)
+        running, connection.oneway_running = connection.oneway_running, True
+        return not running
+
+    def begin_oneway(self, connection: Connection) -> bool:
+        """Have the oneway requests of a connection run; whether they have been run."""
+        run = partial(self._run_oneway, connection)
+        if self._pool.submit(run):
+            return False
+        if self.turn_thread is threading.current_thread():
+            self._postpone(run)
+            return False
+        # No worker has time, so the one that brought them does it itself.
+        run()
+        return True
 
     def _run_oneway(self, connection: Connection) -> None:
         while (frame := self._next_oneway(connection)) is not None:
@@ -702,8 +755,32 @@ class SelectorHost(ABC):
         self, connection: Connection, _running: RunningCoroutine
     ) -> None:
         """Go on with the oneway requests after one that was awaited."""
-        if not self._pool.submit(partial(self._run_oneway, connection)):
-            self._run_oneway(connection)
+        run = partial(self._run_oneway, connection)
+        if not self._pool.submit(run):
+            self._postpone(run)
+
+    def _postpone(self, job: Callable[[], None]) -> None:
+        """Have a job run by a worker as soon as one has time for it.
+
+        For threads that must not wait for what is not our own code.
+        """
+        self._postponed.append(job)
+        if self._stopping:
+            self._run_postponed()
+
+    def _run_postponed(self) -> None:
+        """Find workers for the jobs that wait for one; in the end, do them here."""
+        while self._postponed:
+            try:
+                job = self._postponed.popleft()
+            except IndexError:
+                return
+            if self._pool.submit(job):
+                continue
+            if not self._stopping:
+                self._postponed.appendleft(job)
+                return
+            job()
 
     def _next_oneway(self, connection: Connection) -> Frame | None:
         """Return the next oneway request; after the last, do what waited for it."""
@@ -716,16 +793,15 @@ class SelectorHost(ABC):
         if connection.ended:
             if self._is_last(connection):
                 self._say_farewell(connection)
-        elif parked or self._drained_at is not None:
+        elif parked or connection.session.closing or self._drained_at is not None:
             self.give_back(connection)
         return None
 
     def disconnect(self, connection: Connection) -> None:
         """Close a connection, from any thread."""
         connection.give_up("it was closed by the program")
-        with contextlib.suppress(OSError):
-            # The client sees it at once, also if somebody is at work for it.
-            connection.sock.shutdown(socket.SHUT_RDWR)
+        # The client sees it at once, also if somebody is at work for it.
+        connection.hang_up()
         self.give_back(connection)
 
     def _report(self, connection: Connection) -> None:
@@ -749,7 +825,7 @@ class SelectorHost(ABC):
             timeouts.cancel(connection)
         self._receiving.pop(connection, None)
         self._connections.discard(connection)
-        connection.stream.close()
+        connection.close()
         connection.served.abandon()
         for running in tasks or ():
             running.cancel()
@@ -770,9 +846,12 @@ class SelectorHost(ABC):
                 return
             connection.said_farewell = True
         client = connection.client
-        quick = self._inline_farewell and not client.holds_something
-        if quick or not self._pool.submit(connection.served.close):
+        # What was still running may have opened more.
+        self._streams.client_gone(client)
+        if self._inline_farewell and not client.holds_something:
             connection.served.close()
+        elif not self._pool.submit(connection.served.close):
+            self._postpone(connection.served.close)
 
     def tick(self) -> None:
         """Do what depends on time."""
@@ -793,6 +872,7 @@ class SelectorHost(ABC):
                 _logger.info("%s was idle for too long", connection.client)
                 self._end(connection)
         self.listener.tick()
+        self._run_postponed()
         now = time.monotonic()
         if now >= self._next_look:
             self._next_look = now + _LOOK_SECONDS
@@ -816,12 +896,18 @@ class SelectorHost(ABC):
             for connection in self._quiet.take_expired(settings.HEARTBEAT_INTERVAL):
                 self._guarded(self._ping, connection)
             for connection in self._pinged.take_expired(settings.HEARTBEAT_TIMEOUT):
-                self._drop(connection, "the client gives no sign of life")
+                if connection.watched == _READ:
+                    self._drop(connection, "the client gives no sign of life")
+                elif not connection.ended:
+                    # Its answer may have arrived, and nobody reads it just now.
+                    self._quiet.start(connection)
         if self._drained_at is not None:
             self._look_after_draining(now, self._drained_at)
 
     def _ping(self, connection: Connection) -> None:
-        if connection.held or connection.departing:
+        if connection.ended or connection.departing:
+            return
+        if connection.watched != _READ:
             self._quiet.start(connection)
             return
         with connection.lock:

@@ -24,6 +24,8 @@ from pyro_protocol.wire import FLAG_ONEWAY, Frame
 from .selector import INVOKE, Next, SelectorHost
 
 if TYPE_CHECKING:
+    from typing import TypeGuard
+
     from pyro_protocol.session.server import ServerEvent
 
     from ..connection import Connection
@@ -96,28 +98,38 @@ class ThreadHost(SelectorHost):
                     alone = not connection.jobs
                 if alone:
                     self._refuse(connection)
+                    self.take_back(connection)
+                    return
                 break
-        if len(connection.waiting) >= self._config.MAX_IN_FLIGHT:
+        with connection.lock:
+            waiting = len(connection.waiting)
+            connection.crowded = (
+                waiting >= self._config.MAX_IN_FLIGHT and not connection.outbox
+            )
+        if connection.crowded:
             # Whoever takes some of them gives the connection back.
             self._unwatch(connection)
         else:
             self.read_on(connection)
 
     def _sort_out_oneway(self, connection: Connection) -> None:
-        """Queue the oneway requests here, as several workers would mix them up."""
+        """Queue the oneway requests, as several workers would mix them up."""
+        begin = False
         with connection.lock:
             waiting = connection.waiting
-            oneway = [*filter(_is_oneway, waiting)]
+            oneway = [one for one in waiting if _is_oneway(one)]
             if oneway:
                 connection.waiting = [*filterfalse(_is_oneway, waiting)]
-        for event in oneway:
-            self.handle(connection, event)
+                begin = self.add_oneway(connection, oneway)
+        if begin:
+            self.begin_oneway(connection)
 
     def _may_add_job(self, connection: Connection) -> bool:
         """Count in another worker for a connection, if there is something to do."""
         with connection.lock:
             if (
-                connection.queued >= len(connection.waiting)
+                connection.outbox
+                or connection.queued >= len(connection.waiting)
                 or connection.jobs >= self._config.THREADPOOL_SIZE
                 or not connection.may_begin
             ):
@@ -150,15 +162,23 @@ class ThreadHost(SelectorHost):
 
     def _next_shared(self, connection: Connection) -> ServerEvent | None:
         """Take the next request, unless the answers to others cannot be written."""
+        begin = False
+        event: ServerEvent | None = None
         with connection.lock:
-            if (
-                self._stopping
-                or connection.outbox
-                or not connection.waiting
-                or (connection.pending and not connection.served.parallel)
+            while (
+                connection.waiting
+                and not (self._stopping or connection.outbox)
+                and (connection.served.parallel or not connection.pending)
             ):
-                return None
-            return connection.waiting.pop(0)
+                event = connection.waiting.pop(0)
+                if not _is_oneway(event):
+                    break
+                # In the same step, or the loop could queue a later one before.
+                begin = self.add_oneway(connection, (event,)) or begin
+                event = None
+        if begin:
+            self.begin_oneway(connection)
+        return event
 
     def _work(self, connection: Connection) -> None:
         """Serve one connection for as long as requests keep coming."""
@@ -196,6 +216,8 @@ class ThreadHost(SelectorHost):
         session = connection.session
         while True:
             while not self._stopping:
+                if self._is_overlooked(connection):
+                    return Next.LOOP
                 event = connection.next_event()
                 if event is None:
                     break
@@ -214,22 +236,30 @@ class ThreadHost(SelectorHost):
                 # The loop gives them to several workers.
                 return Next.LOOP
 
+    def _is_overlooked(self, connection: Connection) -> bool:
+        """Whether it may have several requests in flight, and the loop does not look.
+
+        That is so after a handshake that a worker has carried out.
+        """
+        return connection.served.calls is not None and connection not in self._sticky
+
     def _handle_watched(self, connection: Connection, event: ServerEvent) -> Next:
         """Handle a request while the loop looks whether it takes long."""
+        if _is_oneway(event):
+            # Before it is in the queue, the loop must not read the next one.
+            return self.handle(connection, event)
         connection.begun += 1
         connection.in_call = True
         step = self.handle(connection, event)
+        if step is Next.NOTHING:
+            # It may be held by another thread already.
+            return step
         with connection.lock:
             connection.in_call = False
             detached, connection.detached = connection.detached, False
         if not detached:
             return step
-        if step is Next.NOTHING:
-            with connection.lock:
-                connection.jobs -= 1
-            self.settle(connection)
-        else:
-            self._go_on_as_job(connection)
+        self._go_on_as_job(connection)
         return Next.NOTHING
 
     def _stay(self, connection: Connection) -> Next:  # noqa: PLR0911 - the hot path, in one frame
@@ -245,6 +275,8 @@ class ThreadHost(SelectorHost):
         flush = connection.flush_alone
         work_waits = self._pool.work_waits
         if connection.served.calls is not None:
+            if self._is_overlooked(connection):
+                return Next.LOOP
             return self._stay_watched(connection)
         while not work_waits() and not self._ending:
             data = read_soon()
@@ -331,10 +363,10 @@ class ThreadHost(SelectorHost):
                 self._sticky[connection] = connection.begun
             if long:
                 connection.shared_until = time.monotonic() + _SHARED_SECONDS
-                self.take_back(connection)
+                self._guarded(self.take_back, connection)
 
 
-def _is_oneway(event: ServerEvent) -> bool:
+def _is_oneway(event: ServerEvent) -> TypeGuard[Frame]:
     return type(event) is Frame and bool(
         event.flags & FLAG_ONEWAY and event.kind == INVOKE
     )
