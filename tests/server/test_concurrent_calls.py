@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import threading
 from functools import partial
 from queue import Queue
@@ -15,6 +16,7 @@ from pyro_protocol.contract import concurrency
 from pyro_protocol.dispatch import DAEMON_NAME
 from pyro_protocol.errors import (
     CallCancelledError,
+    CommunicationError,
     PyroError,
     TimeoutError,  # noqa: A004 - the documented name
 )
@@ -343,6 +345,28 @@ class TestCancelling:
         eventually(lambda: door.left == ["cancelled"] * 3)
         eventually(lambda: not daemon.connections())
 
+    @pytest.mark.parametrize("serializer", ["native", "serpent"])
+    def test_those_of_plain_clients_are_stopped_as_well(
+        self,
+        start: Callable[..., Daemon],
+        connect: Callable[..., BlockingChannel],
+        serializer: str,
+    ) -> None:
+        door, daemon = Door(), start()
+        channel = connect(daemon.register(door, "door"), serializer=serializer)
+
+        def call() -> None:
+            with pytest.raises(CommunicationError):
+                channel.call("door", "enter")
+
+        calling = threading.Thread(target=call)
+        calling.start()
+        door.wait_for_visitor()
+        channel.sock.shutdown(socket.SHUT_RDWR)
+        calling.join(DEADLINE)
+        eventually(lambda: door.left == ["cancelled"])
+        eventually(lambda: not daemon.connections())
+
 
 class TestDeadlines:
     @pytest.mark.parametrize("method", ["remaining", "remaining_in_thread"])
@@ -373,7 +397,6 @@ class TestDeadlines:
         with pytest.raises(TimeoutError, match="stopped"):
             one.call("enter", timeout=0.05)
         assert door.left == ["cancelled"]
-
 
     @pytest.mark.usefixtures("off_the_loop")
     def test_calls_made_on_behalf_of_a_call_wait_no_longer_than_its_caller(

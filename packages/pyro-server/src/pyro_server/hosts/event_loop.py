@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pyro_protocol.errors import PyroError
 from pyro_protocol.wire import FLAG_COMPRESSED, FLAG_ONEWAY, Frame
 
-from .selector import INVOKE, Next
+from .selector import INVOKE, LET_GO
 from .thread import ThreadHost
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ class EventLoopHost(ThreadHost):
                 del connection.waiting[0]
             coroutine = connection.served.handle(frame, call)
             if coroutine is not None:
-                if self.start(connection, frame, coroutine) is Next.NOTHING:
+                if self.start(connection, frame, coroutine) is LET_GO:
                     break
             elif not connection.flush(wait=False):
                 break

@@ -11,7 +11,7 @@ from pyro_protocol.errors import PyroError
 from pyro_protocol.logs import log_exception
 from pyro_protocol.wire import FLAG_COMPRESSED, FLAG_ONEWAY, Frame
 
-from .selector import Next, SelectorHost
+from .selector import GO_ON, SelectorHost
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,7 +65,7 @@ class MultiplexHost(SelectorHost):
                 break
             if _takes_long_to_read(event) and self._read_elsewhere(connection, event):
                 continue
-            if self.handle(connection, event) is not Next.REQUEST:
+            if self.handle(connection, event) is not GO_ON:
                 break
         if connection.waiting:
             # What is left is for another turn of the loop.

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     from ..coroutines import CoroutineLoop, RunningCoroutine
 
-__all__ = ["INVOKE", "Next", "SelectorHost"]
+__all__ = ["GO_ON", "INVOKE", "LET_GO", "TO_LOOP", "Next", "SelectorHost"]
 
 _logger = logging.getLogger("pyro.server")
 
@@ -68,6 +68,12 @@ class Next(Enum):
     REQUEST = "take the next request"
     LOOP = "leave it to the loop"
     NOTHING = "leave it alone, it is another's already"
+
+
+# Python 3.11 looks members of enumerations up slowly.
+GO_ON: Final = Next.REQUEST
+TO_LOOP: Final = Next.LOOP
+LET_GO: Final = Next.NOTHING
 
 
 class SelectorHost(ABC):
@@ -373,8 +379,10 @@ class SelectorHost(ABC):
             self._watch(connection, _WRITE)
         elif self._park(connection):
             self._unwatch(connection)
-        elif connection.at_end and connection.served.calls is not None:
-            # Nobody is left to read answers.
+        elif connection.at_end and (
+            connection.served.calls is not None or connection.pending
+        ):
+            # Nobody is left to read answers; what is awaited is stopped.
             self._end(connection)
         elif connection.waiting:
             if connection.outbox:
@@ -399,10 +407,9 @@ class SelectorHost(ABC):
                 self._unwatch(connection)
         elif self._drained_at is not None and not connection.busy:
             self._drain(connection)
-        elif connection.may_begin or connection.served.calls is not None:
-            self._watch(connection, _READ)
         else:
-            self._unwatch(connection)
+            # Also while a call is awaited, to see that the client goes.
+            self._watch(connection, _READ)
 
     def _reads_ahead(self, connection: Connection) -> bool:
         """Whether to read on while requests wait: one of them may be cancelled."""
@@ -612,7 +619,7 @@ class SelectorHost(ABC):
         """
         if type(event) is Frame and event.flags & FLAG_ONEWAY and event.kind == INVOKE:
             room = self.queue_oneway(connection, event)
-            return Next.REQUEST if room else Next.LOOP
+            return GO_ON if room else TO_LOOP
         coroutine = connection.served.handle(event)
         if coroutine is not None:
             return self.start(connection, event, coroutine)  # type: ignore[arg-type] # only a frame is awaited
@@ -620,7 +627,7 @@ class SelectorHost(ABC):
             with connection.lock:
                 connection.take_events()
         written = connection.flush(wait=self.may_wait_for_writing)
-        return Next.REQUEST if written else Next.LOOP
+        return GO_ON if written else TO_LOOP
 
     def start(
         self,
@@ -651,7 +658,7 @@ class SelectorHost(ABC):
         except PyroError as error:
             connection.served.refuse(frame, error)
             self._awaited(connection, None)
-            return Next.REQUEST if parallel else Next.NOTHING
+            return GO_ON if parallel else LET_GO
         with connection.lock:
             if connection.ended:
                 running.cancel()
@@ -666,10 +673,10 @@ class SelectorHost(ABC):
             calls.attach(call, running.cancel)
             if seconds is not None:
                 self._coroutines.call_soon(partial(calls.expire, call), delay=seconds)
-        if not parallel and calls is not None:
+        if not parallel and threading.current_thread() is not self.driver.turn_thread:
             # To see that it is cancelled, or that the client has gone.
             self.give_back(connection)
-        return Next.REQUEST if parallel else Next.NOTHING
+        return GO_ON if parallel else LET_GO
 
     def _awaited(
         self, connection: Connection, running: RunningCoroutine | None

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pyro_protocol.logs import log_exception
 from pyro_protocol.wire import FLAG_ONEWAY, Frame
 
-from .selector import INVOKE, Next, SelectorHost
+from .selector import GO_ON, INVOKE, LET_GO, TO_LOOP, Next, SelectorHost
 
 if TYPE_CHECKING:
     from typing import TypeGuard
@@ -148,7 +148,7 @@ class ThreadHost(SelectorHost):
         try:
             while (event := self._next_shared(connection)) is not None:
                 step = self.handle(connection, event)
-                if step is not Next.REQUEST or self._pool.work_waits():
+                if step is not GO_ON or self._pool.work_waits():
                     break
         except OSError as error:
             _logger.info("connection of %s lost: %s", connection.client, error)
@@ -182,7 +182,7 @@ class ThreadHost(SelectorHost):
 
     def _work(self, connection: Connection) -> None:
         """Serve one connection for as long as requests keep coming."""
-        step = Next.LOOP
+        step = TO_LOOP
         try:
             step = self._serve(connection)
         except OSError as error:
@@ -192,7 +192,7 @@ class ThreadHost(SelectorHost):
             # A hook of the program, at worst; the loop must get the connection back.
             log_exception(_logger, "serving %s failed", connection.client)
             connection.give_up(f"{type(error).__name__} while it was served")
-        if step is Next.NOTHING:
+        if step is LET_GO:
             return
         with connection.lock:
             connection.in_call = False
@@ -217,7 +217,7 @@ class ThreadHost(SelectorHost):
         while True:
             while not self._stopping:
                 if self._is_overlooked(connection):
-                    return Next.LOOP
+                    return TO_LOOP
                 event = connection.next_event()
                 if event is None:
                     break
@@ -225,16 +225,16 @@ class ThreadHost(SelectorHost):
                     step = self.handle(connection, event)
                 else:
                     step = self._handle_watched(connection, event)
-                if step is not Next.REQUEST:
+                if step is not GO_ON:
                     return step
             if session.closing or self._stopping:
-                return Next.LOOP
+                return TO_LOOP
             step = self._stay(connection)
-            if step is not Next.REQUEST:
+            if step is not GO_ON:
                 return step
             if connection.served.parallel and len(connection.waiting) > 1:
                 # The loop gives them to several workers.
-                return Next.LOOP
+                return TO_LOOP
 
     def _is_overlooked(self, connection: Connection) -> bool:
         """Whether it may have several requests in flight, and the loop does not look.
@@ -251,7 +251,7 @@ class ThreadHost(SelectorHost):
         connection.begun += 1
         connection.in_call = True
         step = self.handle(connection, event)
-        if step is Next.NOTHING:
+        if step is LET_GO:
             # It may be held by another thread already.
             return step
         with connection.lock:
@@ -260,13 +260,13 @@ class ThreadHost(SelectorHost):
         if not detached:
             return step
         self._go_on_as_job(connection)
-        return Next.NOTHING
+        return LET_GO
 
     def _stay(self, connection: Connection) -> Next:  # noqa: PLR0911 - the hot path, in one frame
         """Serve the requests that follow soon, one at a time.
 
         Returns:
-            `Next.REQUEST` if several have arrived at once, and wait.
+            `GO_ON` if several have arrived at once, and wait.
         """
         session = connection.session
         only_request = session.only_request
@@ -276,26 +276,26 @@ class ThreadHost(SelectorHost):
         work_waits = self._pool.work_waits
         if connection.served.calls is not None:
             if self._is_overlooked(connection):
-                return Next.LOOP
+                return TO_LOOP
             return self._stay_watched(connection)
         while not work_waits() and not self._ending:
             data = read_soon()
             if data is None:
-                return Next.LOOP
+                return TO_LOOP
             # Nobody else uses the session meanwhile, so the lock is not needed.
             frame = only_request(data)
             if frame is None:
                 return self._take_in(connection, data)
             if frame.flags & FLAG_ONEWAY and frame.kind == INVOKE:
                 if not self.queue_oneway(connection, frame):
-                    return Next.LOOP
+                    return TO_LOOP
                 continue
             coroutine = handle(frame)
             if coroutine is not None:
                 return self.start(connection, frame, coroutine)
             if not flush() or session.closing:
-                return Next.LOOP
-        return Next.LOOP
+                return TO_LOOP
+        return TO_LOOP
 
     def _stay_watched(self, connection: Connection) -> Next:
         """Do the same where several requests may be in flight."""
@@ -306,7 +306,7 @@ class ThreadHost(SelectorHost):
         while not self._pool.work_waits() and not self._ending:
             data = read_soon()
             if data is None:
-                return Next.LOOP
+                return TO_LOOP
             with lock:
                 frame = session.only_request(data)
                 if frame is not None:
@@ -314,18 +314,18 @@ class ThreadHost(SelectorHost):
             if frame is None:
                 return self._take_in(connection, data)
             step = self._handle_watched(connection, frame)
-            if step is not Next.REQUEST:
+            if step is not GO_ON:
                 return step
             if session.closing:
-                return Next.LOOP
-        return Next.LOOP
+                return TO_LOOP
+        return TO_LOOP
 
     def _take_in(self, connection: Connection, data: bytes) -> Next:
         """Take in what is not just one request; whatever follows it is in order."""
         connection.receive(data)
         if not connection.waiting and connection.session.space is not None:
             self._receive_rest(connection)
-        return Next.REQUEST if connection.waiting else Next.LOOP
+        return GO_ON if connection.waiting else TO_LOOP
 
     def _receive_rest(self, connection: Connection) -> None:
         """Receive the rest of a large message while it keeps coming."""
