@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from pyro_protocol.config import Configuration
 from pyro_protocol.transport import BlockingChannel
 from pyro_server import Daemon
+from support.concurrent_client import ConcurrentClient
 from support.daemons import RawClient, serving
 from support.hosting import DEADLINE
 
@@ -18,6 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from pyro_protocol import URI
+
+
+# Their good clients are those of pyro-client, which may not be installed here.
+collect_ignore = [] if find_spec("pyro_client") else ["robustness"]
 
 
 @pytest.fixture(autouse=True)
@@ -80,3 +86,21 @@ def raw() -> Iterator[Callable[..., RawClient]]:
             return stack.enter_context(RawClient(*args, **kwargs))
 
         yield raw
+
+
+@pytest.fixture
+def client() -> Iterator[Callable[..., ConcurrentClient]]:
+    """Connects clients that have several calls in flight, and closes them."""
+    with contextlib.ExitStack() as stack:
+
+        def client(uri: URI, *args: Any) -> ConcurrentClient:
+            return stack.enter_context(ConcurrentClient(uri, *args))
+
+        yield client
+
+
+@pytest.fixture
+def off_the_loop(servertype: str) -> None:
+    """Skips a test where a method that takes long holds up the loop."""
+    if servertype == "multiplex":
+        pytest.skip("there, methods run in the loop, one at a time")

@@ -22,16 +22,15 @@ from pyro_protocol.errors import (
 )
 from pyro_protocol.session.capabilities import CANCEL, NATIVE
 from pyro_protocol.transport import BlockingChannel
-from support.concurrent_client import ConcurrentClient
 from support.daemons import eventually
 from support.gate import Gate
 from support.hosting import DEADLINE
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Callable
 
-    from pyro_protocol import URI
     from pyro_server import Daemon
+    from support.concurrent_client import ConcurrentClient
 
 
 @expose
@@ -81,25 +80,6 @@ class Door:
 
     def wait_for_visitor(self) -> None:
         assert self.entered.acquire(timeout=DEADLINE), "nobody comes"
-
-
-@pytest.fixture
-def client() -> Iterator[Callable[..., ConcurrentClient]]:
-    clients: list[ConcurrentClient] = []
-
-    def client(uri: URI, *args: Any) -> ConcurrentClient:
-        clients.append(ConcurrentClient(uri, *args))
-        return clients[-1]
-
-    yield client
-    for one in clients:
-        one.close()
-
-
-@pytest.fixture
-def off_the_loop(servertype: str) -> None:
-    if servertype == "multiplex":
-        pytest.skip("there, methods run in the loop, one at a time")
 
 
 class TestSeveralCalls:

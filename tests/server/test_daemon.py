@@ -637,7 +637,7 @@ def test_annotations_of_the_daemon_are_in_every_answer(
 def test_the_house_is_kept_although_the_hook_fails(
     start: Callable[..., Daemon], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pyro_server.hosts.selector._LONGEST_WAIT", 0.01)
+    monkeypatch.setattr("pyro_server.hosts.loop.LONGEST_WAIT", 0.01)
     daemon = start(Guarded)
     assert isinstance(daemon, Guarded)
     for _ in range(3):

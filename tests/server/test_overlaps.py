@@ -18,7 +18,6 @@ from pyro_protocol.errors import CallCancelledError, ServerBusyError
 from pyro_protocol.session.capabilities import CANCEL, HEARTBEAT, MULTIPLEX, NATIVE
 from pyro_protocol.wire import FLAG_BATCH, FLAG_ONEWAY
 from pyro_server import Daemon
-from support.concurrent_client import ConcurrentClient
 from support.daemons import eventually
 from support.gate import Gate
 from support.hosting import DEADLINE
@@ -26,29 +25,10 @@ from support.hosting import DEADLINE
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from pyro_protocol import URI
     from pyro_protocol.transport import BlockingChannel
+    from support.concurrent_client import ConcurrentClient
 
 _LARGE = 8 * 1024 * 1024
-
-
-@pytest.fixture
-def client() -> Iterator[Callable[..., ConcurrentClient]]:
-    clients: list[ConcurrentClient] = []
-
-    def client(uri: URI, *args: Any) -> ConcurrentClient:
-        clients.append(ConcurrentClient(uri, *args))
-        return clients[-1]
-
-    yield client
-    for one in clients:
-        one.close()
-
-
-@pytest.fixture
-def off_the_loop(servertype: str) -> None:
-    if servertype == "multiplex":
-        pytest.skip("there, methods run in the loop, one at a time")
 
 
 def send_at_once(

@@ -182,7 +182,7 @@ def test_a_stream_ends_when_its_time_is_over(
     source: Source,
     item: str,
 ) -> None:
-    monkeypatch.setattr("pyro_server.hosts.selector._LONGEST_WAIT", 0.01)
+    monkeypatch.setattr("pyro_server.hosts.loop.LONGEST_WAIT", 0.01)
     setattr(settings, item, 0.01)
     channel = connect(start().register(source, "source"))
     channel.call("source", "closable")

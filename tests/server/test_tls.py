@@ -141,7 +141,7 @@ def test_silent_and_plain_clients_keep_nobody_waiting(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr("pyro_server.hosts.selector._LONGEST_WAIT", 0.01)
+    monkeypatch.setattr("pyro_server.hosts.loop.LONGEST_WAIT", 0.01)
     settings.HANDSHAKE_TIMEOUT = 1.0
     caplog.set_level("INFO", "pyro")
     daemon = start()

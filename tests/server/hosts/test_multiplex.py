@@ -119,7 +119,7 @@ def test_the_house_of_combined_daemons_is_kept(
     settings: Configuration,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("pyro_server.hosts.selector._LONGEST_WAIT", 0.01)
+    monkeypatch.setattr("pyro_server.hosts.loop.LONGEST_WAIT", 0.01)
 
     class Tidy(Daemon):
         kept = threading.Event()

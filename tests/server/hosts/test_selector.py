@@ -57,7 +57,7 @@ class Thing:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Has time-outs noticed as soon as they are over."""
-    monkeypatch.setattr("pyro_server.hosts.selector._LONGEST_WAIT", 0.01)
+    monkeypatch.setattr("pyro_server.hosts.loop.LONGEST_WAIT", 0.01)
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pyro_protocol.errors import PyroError
 from pyro_protocol.wire import FLAG_COMPRESSED, FLAG_ONEWAY, Frame
 
-from .selector import INVOKE, LET_GO
+from .requests import INVOKE, LET_GO
 from .thread import ThreadHost
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from pyro_protocol.errors import PyroError
 from pyro_protocol.logs import log_exception
 from pyro_protocol.wire import FLAG_COMPRESSED, FLAG_ONEWAY, Frame
 
-from .selector import GO_ON, SelectorHost
+from .requests import GO_ON
+from .selector import SelectorHost
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Any, Final
 from pyro_protocol.logs import log_exception
 from pyro_protocol.wire import FLAG_ONEWAY, Frame
 
-from .selector import GO_ON, INVOKE, LET_GO, TO_LOOP, Next, SelectorHost
+from .requests import GO_ON, INVOKE, LET_GO, TO_LOOP, Next
+from .selector import SelectorHost
 
 if TYPE_CHECKING:
     from typing import TypeGuard
