@@ -82,6 +82,9 @@ def converse(
     return accepted
 
 
+_LOOKED_AT = frozenset({str, bytes, dict, tuple})
+
+
 def new_secret() -> bytearray:
     """Return a text that nobody has, as something that is not taken for a text."""
     return bytearray(secrets.token_hex().encode())
@@ -94,8 +97,13 @@ def is_kept(secret: bytearray) -> bool:
     text = encoded.decode()
     # The frames are those of the test itself.
     holders = [one for one in gc.get_objects() if type(one) is not FrameType]
+    # What is shared by many is looked at once, or this would take for ever.
+    seen: set[int] = set()
     while holders:
         for one in gc.get_referents(holders.pop()):
+            if type(one) not in _LOOKED_AT or id(one) in seen:
+                continue
+            seen.add(id(one))
             if type(one) is str and text in one:
                 return True
             if type(one) is bytes and encoded in one:
