@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import platform
 import warnings
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from .__about__ import __version__
@@ -49,19 +47,31 @@ _DEFAULTS: Final[dict[str, Any]] = {
     "MAX_IN_FLIGHT": 1000,
     "MAX_LEASES": 10_000,
     "MAX_MESSAGE_SIZE": 1024 * 1024 * 1024,
+    "MAX_NAMES_PER_OWNER": 200_000,
+    "MAX_NAME_LENGTH": 1000,
+    "MAX_NAME_TAGS": 1000,
     "MAX_NESTING": 1024,
     "MAX_ONEWAY_QUEUE": 1000,
     "MAX_RETRIES": 0,
     "MAX_STREAMS": 1000,
+    "MAX_TAG_LENGTH": 1000,
+    "MAX_WATCHERS": 1000,
+    "MDNS_ADDRS": [],
+    "MDNS_NAME": "",
     "MESSAGE_TIMEOUT": 60.0,
     "NATHOST": None,
     "NATPORT": 0,
+    "NS_ACCESS": "",
     "NS_AUTOCLEAN": 0.0,
     "NS_BCHOST": None,
     "NS_BCPORT": 9091,
     "NS_HOST": "localhost",
     "NS_LOOKUP_DELAY": 0.0,
+    "NS_OWNER": "",
+    "NS_PLAIN_CLIENTS": "unowned",
     "NS_PORT": 9090,
+    "NS_TOKEN": "",
+    "NS_TTL": 60.0,
     "POLLTIMEOUT": 2.0,
     "PREFER_IP_VERSION": 0,
     "REMOTE_TRACEBACKS": "always",
@@ -80,6 +90,7 @@ _DEFAULTS: Final[dict[str, Any]] = {
     "SSL_SERVERCERT": "",
     "SSL_SERVERKEY": "",
     "SSL_SERVERKEYPASSWD": "",
+    "STREAM_READ_AHEAD": 1000,
     "THREADPOOL_QUEUE_SIZE": 1000,
     "THREADPOOL_SIZE": 80,
     "THREADPOOL_SIZE_MIN": 4,
@@ -137,19 +148,31 @@ class Configuration:
     MAX_IN_FLIGHT: int
     MAX_LEASES: int
     MAX_MESSAGE_SIZE: int
+    MAX_NAMES_PER_OWNER: int
+    MAX_NAME_LENGTH: int
+    MAX_NAME_TAGS: int
     MAX_NESTING: int
     MAX_ONEWAY_QUEUE: int
     MAX_RETRIES: int
     MAX_STREAMS: int
+    MAX_TAG_LENGTH: int
+    MAX_WATCHERS: int
+    MDNS_ADDRS: list[str]
+    MDNS_NAME: str
     MESSAGE_TIMEOUT: float
     NATHOST: str | None
     NATPORT: int
+    NS_ACCESS: str
     NS_AUTOCLEAN: float
     NS_BCHOST: str | None
     NS_BCPORT: int
     NS_HOST: str
     NS_LOOKUP_DELAY: float
+    NS_OWNER: str
+    NS_PLAIN_CLIENTS: str
     NS_PORT: int
+    NS_TOKEN: str
+    NS_TTL: float
     POLLTIMEOUT: float
     PREFER_IP_VERSION: int
     REMOTE_TRACEBACKS: str
@@ -168,6 +191,7 @@ class Configuration:
     SSL_SERVERCERT: str
     SSL_SERVERKEY: str
     SSL_SERVERKEYPASSWD: str
+    STREAM_READ_AHEAD: int
     THREADPOOL_QUEUE_SIZE: int
     THREADPOOL_SIZE: int
     THREADPOOL_SIZE_MIN: int
@@ -327,6 +351,9 @@ class Configuration:
 
     def dump(self) -> str:
         """Return a readable text of versions and all items; passwords are hidden."""
+        import platform  # noqa: PLC0415 - few programs need it
+        from pathlib import Path  # noqa: PLC0415 - few programs need it
+
         system = f"{platform.system()}, {os.name}"
         lines = [
             f"Pyro version: {__version__}",

@@ -7,8 +7,9 @@ item demands beyond that is in the table `RULES`.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any, Final
+
+from .frozen import Frozen
 
 __all__ = ["RULES", "SERIALIZER_NAMES", "Rule", "check", "from_text", "is_secret"]
 
@@ -28,8 +29,7 @@ _TRUE: Final = frozenset({"1", "on", "yes", "true"})
 _FALSE: Final = frozenset({"0", "off", "no", "false"})
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(Frozen):
     """What is demanded of an item beyond the type of its default.
 
     Attributes:
@@ -61,9 +61,13 @@ RULES: Final[dict[str, Rule]] = {
     "MAX_MESSAGE_SIZE": Rule(least=1),
     # The handshake and calls with plain arguments need that many levels.
     "MAX_NESTING": Rule(least=4),
+    "MAX_NAME_LENGTH": Rule(least=1),
+    "MAX_TAG_LENGTH": Rule(least=1),
     "MAX_STREAMS": Rule(most=0xFFFF_FFFF),
+    "STREAM_READ_AHEAD": Rule(most=0xFFFF_FFFE),
     "NATPORT": _PORT,
     "NS_BCPORT": _PORT,
+    "NS_PLAIN_CLIENTS": Rule(choices=("all", "unowned", "read")),
     "NS_PORT": _PORT,
     "PREFER_IP_VERSION": Rule(choices=(0, 4, 6)),
     "REMOTE_TRACEBACKS": Rule(choices=("always", "authenticated", "never")),
@@ -135,7 +139,7 @@ def from_text(item: str, text: str, default: object) -> Any:
 
 def is_secret(item: str) -> bool:
     """Tell whether the value of an item is not to be shown."""
-    return item.endswith("PASSWD")
+    return item.endswith(("PASSWD", "TOKEN"))
 
 
 def _shown(item: str, value: object) -> str:

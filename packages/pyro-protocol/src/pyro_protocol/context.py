@@ -6,23 +6,24 @@ in worker pools: each of them sees the call it is working on.
 
 from __future__ import annotations
 
-import uuid
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from .errors import PyroError
 
 if TYPE_CHECKING:
+    import uuid
     import weakref
     from collections.abc import Mapping
+    from typing import Protocol
+
+    class _Deadline(Protocol):
+        def remaining(self) -> float: ...
+
 
 __all__ = ["CallContext", "CallState", "call_state", "current_context"]
 
 Annotations = dict[str, Any]
-
-
-class _Deadline(Protocol):
-    def remaining(self) -> float: ...
 
 
 class CallState:
@@ -32,6 +33,8 @@ class CallState:
         own_annotations: what calls made here will send. What came with a request
             is for the method to read, and is not passed on.
         deadline: when the caller stops waiting, or None.
+        time_limit: how many seconds a call made here may take, whatever its proxy
+            says; infinity for no bound, None to leave it to the proxy.
     """
 
     __slots__ = (
@@ -44,6 +47,7 @@ class CallState:
         "response_annotations",
         "sequence",
         "serializer_id",
+        "time_limit",
     )
 
     def __init__(
@@ -64,6 +68,7 @@ class CallState:
         self.correlation: bytes | None = correlation
         self.response_annotations: Annotations | None = None
         self.deadline: _Deadline | None = None
+        self.time_limit: float | None = None
 
 
 call_state: ContextVar[CallState | None] = ContextVar("pyro_call_state", default=None)
@@ -189,11 +194,11 @@ class CallContext:
         for. In a client it is None until the program sets it.
         """
         state = call_state.get()
-        if state is None:
+        if state is None or (state.correlation is None and state.client is None):
             return None
+        import uuid  # noqa: PLC0415 - many programs do without
+
         if state.correlation is None:
-            if state.client is None:
-                return None
             state.correlation = uuid.uuid4().bytes
         return uuid.UUID(bytes=state.correlation)
 

@@ -26,7 +26,6 @@ program written for Pyro already catches.
 from __future__ import annotations
 
 import sys
-import traceback
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -70,9 +69,12 @@ class CommunicationError(PyroError):
     Attributes:
         outcome: ``"not_sent"`` when the call certainly did not run on the
             server, ``"unknown"`` when it may have.
+        refusal: the words with which the server has turned this program away; empty
+            if it failed in another way.
     """
 
     outcome: Outcome = "unknown"
+    refusal: str = ""
 
 
 class ConnectionClosedError(CommunicationError):
@@ -232,6 +234,9 @@ def get_pyro_traceback(
         error = sys.exc_info()[1]
     if error is None:
         return []
+    # Most programs never need what takes a twentieth of all imports.
+    import traceback  # noqa: PLC0415
+
     local = traceback.format_exception(
         type(error), error, ex_tb if ex_tb is not None else error.__traceback__
     )

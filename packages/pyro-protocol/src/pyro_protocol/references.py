@@ -9,16 +9,16 @@ from __future__ import annotations
 import logging
 import weakref
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from importlib.metadata import entry_points
 from typing import Any, Final, Protocol, runtime_checkable
 
 from .errors import PyroError, SerializeError
+from .frozen import Frozen
 from .serializers import Serializer, classes
 from .serializers.connection_states import (
     CallbackState,
     ConnectionReferences,
     StreamState,
+    UnboundReferenceError,
     connection_references,
 )
 from .serializers.opt_in import PICKLED_IDS
@@ -34,6 +34,7 @@ __all__ = [
     "ReferenceProvider",
     "SerializedBlob",
     "StreamState",
+    "UnboundReferenceError",
     "add_reference_provider",
     "connection_references",
     "make_proxy",
@@ -54,8 +55,7 @@ _NOT_FOR_PEERS: Final = frozenset({"marshal", *PICKLED_IDS})
 StateTuple = tuple[Any, ...]
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class ProxyState:
+class ProxyState(Frozen):
     """All that a proxy is, apart from its connection.
 
     Attributes:
@@ -70,9 +70,9 @@ class ProxyState:
     """
 
     uri: str
-    oneway: frozenset[str] = field(default=frozenset())
-    methods: frozenset[str] = field(default=frozenset())
-    attributes: frozenset[str] = field(default=frozenset())
+    oneway: frozenset[str] = frozenset()
+    methods: frozenset[str] = frozenset()
+    attributes: frozenset[str] = frozenset()
     handshake: object = "hello"
     serializer: str | None = None
     lease: str | None = None
@@ -209,6 +209,9 @@ def make_proxy(state: ProxyState) -> object:
 
 
 def _installed_factory() -> ProxyFactory:
+    # It takes longer to import than all of this package.
+    from importlib.metadata import entry_points  # noqa: PLC0415
+
     for entry_point in entry_points(group=PROXY_FACTORY_GROUP):
         try:
             factory: ProxyFactory = entry_point.load()
@@ -239,7 +242,7 @@ def _decode_reference(state: StateTuple) -> object:
     URI(state[0])
     received = ProxyState.from_state(state)
     if received.serializer in _NOT_FOR_PEERS:
-        received = replace(received, serializer=None)
+        received = received.__replace__(serializer=None)
     return make_proxy(received)
 
 

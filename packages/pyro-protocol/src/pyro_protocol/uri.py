@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from functools import lru_cache
-from ipaddress import IPv6Address
 from typing import TYPE_CHECKING, Final, Literal, cast
 
 from .config import config
@@ -26,7 +26,7 @@ _IPV6: Final = re.compile(
 )
 _UNIX_PREFIX: Final = "./u:"
 _HIGHEST_PORT: Final = 65535
-# In characters: what is longer is not kept, so that those that are take 1 MiB at most.
+# In characters: what is longer is not kept, so that those that are take 2 MiB at most.
 _LONGEST_KEPT: Final = 1024
 
 
@@ -69,36 +69,11 @@ class URI:
             return
         if not isinstance(uri, str):
             raise TypeError(f"a uri must be text or a URI, not {type(uri).__name__}")
-        shape = _SHAPE.fullmatch(uri)
-        if shape is None:
-            raise PyroError(
-                f"invalid uri: {uri!r}; it must be PYRO:id@host:port, PYRONAME:name or "
-                "PYROMETA:tag,tag, the latter two also with @host:port, and no blanks"
-            )
-        protocol = cast("Protocol", shape["protocol"].upper())
-        name: str | frozenset[str] = shape["object"]
-        if protocol == "PYROMETA":
-            tags = shape["object"].split(",")
-            if not all(tags):
-                raise PyroError(f"invalid uri, empty metadata tag: {uri!r}")
-            if any("@" in tag for tag in tags):
-                # In another order it would begin the location.
-                raise PyroError(f"invalid uri, metadata tag with an @: {uri!r}")
-            name = frozenset(tags)
-        location = shape["location"]
-        if location is None:
-            if protocol == "PYRO":
-                raise PyroError(f"invalid uri, the location is missing: {uri!r}")
-            self._set(protocol, name, None, None, None)
-            return
         name_server_port = config.NS_PORT if default_port is None else default_port
-        self._set(
-            protocol,
-            name,
-            *_parse_location(
-                location, uri, None if protocol == "PYRO" else name_server_port
-            ),
-        )
+        if len(uri) <= _LONGEST_KEPT:
+            self._set(*_kept_fields(uri, name_server_port))
+        else:
+            self._set(*_parse(uri, name_server_port))
 
     def _set(
         self,
@@ -130,6 +105,21 @@ class URI:
         Raises:
             PyroError: the fields do not form a valid URI.
         """
+        if cls is URI and type(name) is str and len(name) <= _LONGEST_KEPT:
+            with contextlib.suppress(TypeError):
+                # One of the fields may be anything.
+                return _kept_state(protocol, name, sockname, host, port)
+        return cls._checked(protocol, name, sockname, host, port)
+
+    @classmethod
+    def _checked(
+        cls,
+        protocol: str,
+        name: str | frozenset[str],
+        sockname: str | None,
+        host: str | None,
+        port: int | None,
+    ) -> URI:
         text = name if isinstance(name, str) else ",".join(sorted(map(str, name)))
         location = _location_text(sockname, host, port)
         uri = cls(f"{protocol}:{text}@{location}" if location else f"{protocol}:{text}")
@@ -220,6 +210,54 @@ def _kept_uri(uri: str, default_port: int) -> URI:
     return URI(uri, default_port=default_port)
 
 
+@lru_cache(256, typed=True)
+def _kept_state(
+    protocol: str,
+    name: str,
+    sockname: str | None,
+    host: str | None,
+    port: int | None,
+) -> URI:
+    return URI._checked(protocol, name, sockname, host, port)  # noqa: SLF001
+
+
+_Fields = tuple[Protocol, str | frozenset[str], str | None, str | None, int | None]
+
+
+def _parse(uri: str, name_server_port: int) -> _Fields:
+    """Return the fields of a URI that is text.
+
+    Raises:
+        PyroError: the text is not a valid URI.
+    """
+    shape = _SHAPE.fullmatch(uri)
+    if shape is None:
+        raise PyroError(
+            f"invalid uri: {uri!r}; it must be PYRO:id@host:port, PYRONAME:name or "
+            "PYROMETA:tag,tag, the latter two also with @host:port, and no blanks"
+        )
+    protocol = cast("Protocol", shape["protocol"].upper())
+    name: str | frozenset[str] = shape["object"]
+    if protocol == "PYROMETA":
+        tags = shape["object"].split(",")
+        if not all(tags):
+            raise PyroError(f"invalid uri, empty metadata tag: {uri!r}")
+        if any("@" in tag for tag in tags):
+            # In another order it would begin the location.
+            raise PyroError(f"invalid uri, metadata tag with an @: {uri!r}")
+        name = frozenset(tags)
+    location = shape["location"]
+    if location is None:
+        if protocol == "PYRO":
+            raise PyroError(f"invalid uri, the location is missing: {uri!r}")
+        return protocol, name, None, None, None
+    default_port = None if protocol == "PYRO" else name_server_port
+    return protocol, name, *_parse_location(location, uri, default_port)
+
+
+_kept_fields = lru_cache(1024)(_parse)
+
+
 def _parse_location(
     location: str, uri: str, default_port: int | None
 ) -> tuple[str | None, str | None, int | None]:
@@ -259,6 +297,8 @@ def _parse_location(
 
 
 def _is_ipv6(host: str) -> bool:
+    from ipaddress import IPv6Address  # noqa: PLC0415 - few programs need it
+
     try:
         IPv6Address(host)
     except ValueError:

@@ -5,7 +5,14 @@ from __future__ import annotations
 from .annotations import allow_annotated_classes
 from .concurrency import ConcurrencyPolicy, Passage, concurrency
 from .description import DESCRIPTION_VERSION, describe_members
-from .exposure import behavior, callback, expose, is_private_name, oneway
+from .exposure import (
+    behavior,
+    callback,
+    expose,
+    idempotent,
+    is_private_name,
+    oneway,
+)
 from .members import Attribute, InstanceMode, Members, Method, members_of, reset_members
 from .roles import Requirements, requires
 from .views import View, forget_views, view_of
@@ -27,6 +34,7 @@ __all__ = [
     "describe_members",
     "expose",
     "forget_views",
+    "idempotent",
     "is_private_name",
     "members_of",
     "oneway",

@@ -107,6 +107,7 @@ def _describe_method(
         "name": method.name,
         "kind": _kind_of(method, function, returned),
         "async": method.coroutine or inspect.isasyncgenfunction(function),
+        "idempotent": method.idempotent,
         "parameters": None
         if parameters is None
         else [_describe_parameter(one, hints, writer) for one in parameters],

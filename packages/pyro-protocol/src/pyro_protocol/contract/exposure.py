@@ -1,4 +1,4 @@
-"""The marks that say what may be called: expose, oneway, callback, behavior.
+"""The marks that say what may be called, and how: expose, oneway and others.
 
 Nothing of a class is reachable unless it is marked, and a private name is never
 reachable (spec: server, section 1).
@@ -16,6 +16,7 @@ __all__ = [
     "behavior",
     "callback",
     "expose",
+    "idempotent",
     "is_private_name",
     "may_be_exposed",
     "oneway",
@@ -180,6 +181,26 @@ def oneway(method: F) -> F:
         raise AttributeError("a property cannot be oneway")
     target: Any = method.__func__ if isinstance(method, _CALLABLES) else method
     target._pyroOneway = True
+    return method
+
+
+def idempotent(method: F) -> F:
+    """Mark a method as one that may be run twice: the second time changes nothing.
+
+    Clients that lose the connection during a call cannot know whether it was run. If
+    they are told to try again, they do so with these methods only. Reading a property
+    needs no mark. It exposes nothing: that is for `expose`.
+
+    Raises:
+        AttributeError: applied to a property.
+    """
+    if isinstance(method, property | functools.cached_property):
+        raise AttributeError(
+            "a property cannot be marked idempotent: reading it always is, setting it"
+            " never"
+        )
+    target: Any = method.__func__ if isinstance(method, _CALLABLES) else method
+    target._pyroIdempotent = True
     return method
 
 

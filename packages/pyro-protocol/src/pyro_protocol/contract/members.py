@@ -46,6 +46,7 @@ class Method:
             what the class, or the interface, has under that name. None if that is
             not known.
         passage: the gates that a call has to enter; None where nothing is marked.
+        idempotent: whether running it twice does no harm.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Method:
     coroutine: bool
     declaration: Any
     passage: Passage | None = None
+    idempotent: bool = False
 
     def bind(self, instance: object) -> Callable[..., Any]:
         """Return the method bound to an instance of the class."""
@@ -222,4 +224,5 @@ def _method(name: str, member: Any) -> Method | None:
         callback=getattr(function, "_pyroCallback", False) is True,
         coroutine=inspect.iscoroutinefunction(function),
         declaration=member,
+        idempotent=getattr(function, "_pyroIdempotent", False) is True,
     )

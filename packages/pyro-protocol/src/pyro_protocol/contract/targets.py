@@ -182,4 +182,5 @@ def _method(name: str, member: Any, descriptor: Any, declaration: Any) -> Method
         callback=has_mark(function, "_pyroCallback"),
         coroutine=is_inert(function) and inspect.iscoroutinefunction(function),
         declaration=declaration,
+        idempotent=has_mark(function, "_pyroIdempotent"),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import typing
-from enum import Enum
+from enum import Enum, Flag
 from typing import TYPE_CHECKING, Any, Final
 
 from ..serializers.allowed import is_named_tuple
@@ -80,7 +80,8 @@ def _describe_type(named: Any, writer: AnnotationWriter) -> dict[str, Any] | Non
         # What `dataclass` and `NamedTuple` make up says no more than the fields do.
         doc = None
     if issubclass(named, Enum):
-        return {"kind": "enum", "doc": doc, "members": _members(named)}
+        described = {"kind": "enum", "doc": doc, "members": _members(named)}
+        return {**described, "flags": True} if issubclass(named, Flag) else described
     if typing.is_typeddict(named):
         return {"kind": "typeddict", "doc": doc, "fields": _keys(named, writer)}
     if is_named_tuple(named):

@@ -44,11 +44,14 @@ class View:
         names: the names that can be called or read; not used with an interface.
         writable: the names of attributes that can be written; likewise.
         interface: the class whose members are reachable, or None.
+        idempotent: the names of methods that may be run twice; not used with an
+            interface either.
     """
 
     names: frozenset[str]
     writable: frozenset[str]
     interface: type | None
+    idempotent: frozenset[str] = frozenset()
 
     def members(
         self, clazz: type, instance: object = None, *, weak: bool = False
@@ -101,11 +104,18 @@ class View:
                     f"{target} has no {name!r} to expose{target.suggest(name)}"
                 )
             if isinstance(found, Attribute):
+                if name in self.idempotent:
+                    raise AttributeError(
+                        f"{name!r} of {target} is not a method; reading it is always"
+                        " idempotent"
+                    )
                 attributes[name] = self._accessible(target, found)
             elif name in self.writable:
                 raise AttributeError(
                     f"{name!r} of {target} is a method, which cannot be writable"
                 )
+            elif name in self.idempotent:
+                methods[name] = replace(found, idempotent=True)
             else:
                 methods[name] = found
         return methods, attributes
@@ -121,6 +131,7 @@ def view_of(
     expose: Iterable[str] | None,
     writable: Iterable[str] | None,
     interface: type | None,
+    idempotent: Iterable[str] | None = None,
 ) -> View | None:
     """Return the view that the arguments of a registration describe, if any.
 
@@ -128,22 +139,33 @@ def view_of(
         expose: the names that can be called or read.
         writable: the names of attributes that can be written.
         interface: the class whose members are reachable.
+        idempotent: the names of methods that may be run twice.
 
     Raises:
         TypeError: the arguments do not go together, or are of other types.
     """
     if interface is not None:
-        if expose is not None or writable is not None:
+        if expose is not None or writable is not None or idempotent is not None:
             raise TypeError(
                 "give either names or an interface, not both; an interface says itself"
-                " what can be written"
+                " what can be written, and with @idempotent what may be run twice"
             )
         if not isinstance(interface, type):
             raise TypeError(f"an interface must be a class, not {interface!r}")
         return View(frozenset(), frozenset(), interface)
     if expose is not None:
-        return View(
-            _names("expose", expose), _names("writable", writable or ()), interface=None
+        names = _names("expose", expose)
+        harmless = _names("idempotent", idempotent or ())
+        if not harmless <= names:
+            raise TypeError(
+                "idempotent only adds to expose; give there as well: "
+                + ", ".join(sorted(harmless - names))
+            )
+        return View(names, _names("writable", writable or ()), None, harmless)
+    if idempotent is not None:
+        raise TypeError(
+            "idempotent only adds to expose: give expose as well, or mark the methods"
+            " of the class with @idempotent"
         )
     if writable is not None:
         raise TypeError(
@@ -184,6 +206,7 @@ def _of_interface(
                 found,
                 oneway=method.oneway,
                 callback=found.callback or method.callback,
+                idempotent=found.idempotent or method.idempotent,
                 declaration=method.declaration,
             )
         else:

@@ -2,16 +2,45 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
+
+from ..frozen import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["BATCH_METHOD", "GET_ATTRIBUTE", "SET_ATTRIBUTE", "Call", "StreamStarted"]
+__all__ = [
+    "BATCH_METHOD",
+    "GET_ATTRIBUTE",
+    "PLAIN_RESULTS",
+    "SET_ATTRIBUTE",
+    "Call",
+    "StreamStarted",
+]
 
 GET_ATTRIBUTE = "__getattr__"
 SET_ATTRIBUTE = "__setattr__"
 BATCH_METHOD = "<batch>"
+
+PLAIN_RESULTS: Final = frozenset(
+    {
+        type(None),
+        bool,
+        int,
+        float,
+        complex,
+        str,
+        bytes,
+        bytearray,
+        list,
+        tuple,
+        dict,
+        set,
+    }
+)
+"""Values of these types are what they are; only others can be a stream or a
+coroutine, and asking an abstract class about each result would cost more than
+the rest of the dispatch."""
 
 
 class Call(NamedTuple):

@@ -14,13 +14,15 @@ if TYPE_CHECKING:
     from .identity import Identity, PeerCredentials
     from .leases import LeaseTable
 
-__all__ = ["ClientConnection"]
+__all__ = ["INSTANCES", "ClientConnection"]
 
 T = TypeVar("T")
 
 _logger = logging.getLogger("pyro.server")
 
-_INSTANCES: Final = "instances"
+INSTANCES: Final = "instances"
+"""The kind of holding that the instances of classes are."""
+
 _RESOURCES: Final = "resources"
 _STREAMS: Final = "streams"
 
@@ -34,6 +36,8 @@ class ClientConnection:
         sock: the socket, or None if there is none.
         tls: what knows the peer's certificate, where the socket does not.
         established: whether the handshake was accepted.
+        gone: whether its connection has ended, so that nobody asks for what a call
+            that is still running leaves it.
         identity: who the client is, once the server has found that out; else None.
         peer_credentials: what the system knows about the peer of a Unix socket,
             where it tells; else None.
@@ -46,6 +50,7 @@ class ClientConnection:
         "__weakref__",
         "_holdings",
         "established",
+        "gone",
         "identity",
         "lease_key",
         "leases",
@@ -67,6 +72,7 @@ class ClientConnection:
         self._holdings: dict[str, Any] = {}
         self.parallel: bool = False
         self.established: bool = False
+        self.gone: bool = False
         self.identity: Identity | None = None
         self.peer_credentials: PeerCredentials | None = None
         self.leases: LeaseTable | None = None
@@ -75,11 +81,11 @@ class ClientConnection:
     @property
     def session_instances(self) -> dict[object, Any]:
         """The instances made for this connection, by class."""
-        return self._holding(_INSTANCES, dict)
+        return self._holding(INSTANCES, dict)
 
     def has_instance(self, of: object) -> bool:
         """Whether an instance of a class was made for this connection."""
-        return of in self._holdings.get(_INSTANCES, ())
+        return of in self._holdings.get(INSTANCES, ())
 
     @property
     def tracked_resources(self) -> weakref.WeakSet[Any]:
@@ -101,7 +107,7 @@ class ClientConnection:
     def holds_something(self) -> bool:
         """Whether there is anything of the program's to be released at the end."""
         holdings = self._holdings
-        return bool(holdings.get(_INSTANCES) or holdings.get(_RESOURCES))
+        return bool(holdings.get(INSTANCES) or holdings.get(_RESOURCES))
 
     def _holding(self, kind: str, make: Callable[[], T]) -> T:
         holding: T | None = self._holdings.get(kind)
@@ -121,7 +127,7 @@ class ClientConnection:
                 resource.close()
             except Exception:  # noqa: BLE001 - logged
                 log_exception(_logger, "closing a resource of client %s failed", self)
-        self._holdings.pop(_INSTANCES, None)
+        self._holdings.pop(INSTANCES, None)
         if self.leases is not None:
             self.leases.client_gone(self)
 

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 import logging
 from collections.abc import (
     AsyncIterator,
     Callable,
-    Coroutine,
-    Generator,
     Iterator,
     Mapping,
     Sequence,
@@ -19,7 +16,6 @@ from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Final
 
 from ..context import current_context
-from ..contract import Members, is_private_name
 from ..contract.concurrency import SERIAL
 from ..errors import (
     CommunicationError,
@@ -29,17 +25,25 @@ from ..errors import (
     hide_remote_traceback,
 )
 from ..logs import log_exception
-from ..serializers.exceptions import ExceptionWrapper
+from . import batches
 from .authorization import check_roles
-from .calls import BATCH_METHOD, GET_ATTRIBUTE, SET_ATTRIBUTE, Call, StreamStarted
+from .batches import BatchDispatcher
+from .calls import (
+    GET_ATTRIBUTE,
+    PLAIN_RESULTS,
+    SET_ATTRIBUTE,
+    Call,
+    StreamStarted,
+)
 from .client import ClientConnection
 from .disclosure import without_traceback
-from .gates import passage_of_batch
+from .missing import not_exposed
 from .runtime import Turn
 from .streams import StreamExhausted
 from .tracebacks import remote_traceback
 
 if TYPE_CHECKING:
+    from ..contract import Members
     from ..contract.concurrency import Passage
     from .gates import GateTable
     from .registry import ObjectRegistry
@@ -50,30 +54,11 @@ __all__ = ["CallFailure", "Dispatcher"]
 
 _logger = logging.getLogger("pyro.server")
 
-# Values of these types are what they are; only others can be a stream or a
-# coroutine, and asking an abstract class about each result would cost more than
-# the rest of the dispatch.
-_PLAIN: Final = frozenset(
-    {
-        type(None),
-        bool,
-        int,
-        float,
-        complex,
-        str,
-        bytes,
-        bytearray,
-        list,
-        tuple,
-        dict,
-        set,
-    }
-)
-_NO_STREAMS: Final = _PLAIN | {CoroutineType}
+_NO_STREAMS: Final = PLAIN_RESULTS | {CoroutineType}
 _ACCESS: Final = frozenset({GET_ATTRIBUTE, SET_ATTRIBUTE})
 _NO_ARGUMENTS: Final[Mapping[str, Any]] = {}
-_BATCH_CALL_SIZE: Final = 3
-_SEQUENCES: Final = frozenset({list, tuple})
+# Where it is noticed that there is nothing under a name.
+_OWN: Final = frozenset({__name__, batches.__name__})
 
 ErrorHandler = Callable[
     [ClientConnection, Callable[..., Any], Sequence[Any], Mapping[str, Any], Exception],
@@ -97,7 +82,7 @@ class CallFailure(Exception):  # noqa: N818 - not an error itself: it holds one
         self.raised: BaseException = error if raised is None else raised
 
 
-class Dispatcher:
+class Dispatcher(BatchDispatcher):
     """Carries out the calls for one table of objects.
 
     Args:
@@ -195,7 +180,7 @@ class Dispatcher:
                     result = function(target, *args)
         except BaseException as error:  # noqa: BLE001 - whatever a method raises is answered
             raise self.failure(client, call, error, target) from None
-        if type(result) in _PLAIN:
+        if type(result) in PLAIN_RESULTS:
             return result
         return self.conclude(client, call, result)
 
@@ -223,7 +208,8 @@ class Dispatcher:
         if not self._streaming:
             return StreamStarted(None)
         try:
-            return StreamStarted(self._streams.open(client, result))
+            origin = (call.object_id, call.method)
+            return StreamStarted(self._streams.open(client, result, origin))
         except PyroError as error:
             raise self.failure(client, call, error) from None
 
@@ -343,7 +329,7 @@ class Dispatcher:
             (attribute_name,) = args
             attribute = members.attributes.get(attribute_name)
             if attribute is None or not attribute.readable:
-                raise _not_exposed(object_id, "attribute", attribute_name, members)
+                raise not_exposed(object_id, "attribute", attribute_name, members)
             passage = attribute.read_passage
             if passage is None and not serial:
                 return attribute.descriptor.__get__(target, type(target))
@@ -353,7 +339,7 @@ class Dispatcher:
             attribute_name, value = args
             attribute = members.attributes.get(attribute_name)
             if attribute is None or not attribute.writable:
-                raise _not_exposed(
+                raise not_exposed(
                     object_id, "writable attribute", attribute_name, members
                 )
             passage = attribute.write_passage
@@ -362,7 +348,7 @@ class Dispatcher:
                 return None
             write = partial(attribute.descriptor.__set__, target, value)
             return self._pass(target, SERIAL if passage is None else passage, write)
-        raise _not_exposed(object_id, "method", name, members)
+        raise not_exposed(object_id, "method", name, members)
 
     def _pass(
         self,
@@ -396,7 +382,7 @@ class Dispatcher:
             if type(result) is not CoroutineType:
                 gates.leave(target, passage)
         if type(result) is CoroutineType:
-            return _await_and_leave(gates, target, passage, result)
+            return gates.leave_after(target, passage, result)
         return result
 
     async def _wait_and_run(
@@ -429,146 +415,6 @@ class Dispatcher:
             raise PyroError("this server cannot let a call wait")
         return self._runtime
 
-    def _batch(
-        self,
-        client: ClientConnection,
-        object_id: str,
-        target: Any,
-        members: Members,
-        calls: Sequence[Any],
-        serial: bool,
-    ) -> Any:
-        """Run the calls of a batch in order, up to the first that fails.
-
-        Returns:
-            The list of results, or a coroutine if it has to wait.
-        """
-        if len(calls) > self._most_batch_calls:
-            raise PyroError(
-                f"a batch may have at most {self._most_batch_calls} calls, "
-                f"not {len(calls)}"
-            )
-        steps = self._steps_of_batch(client, object_id, target, members, calls)
-        run = partial(self._run_batch, steps)
-        if self._gates is None:
-            return run()
-        default = SERIAL if serial else None
-        return self._pass(target, passage_of_batch(members, calls, default), run)
-
-    def _run_batch(
-        self, steps: Generator[Coroutine[Any, Any, Any], Any, list[Any]]
-    ) -> Any:
-        """Run a batch; from the first coroutine on, the rest is one itself."""
-        done, value = _next_step(partial(next, steps))
-        return value if done else self._await_batch(steps, value)
-
-    async def _await_batch(
-        self,
-        steps: Generator[Coroutine[Any, Any, Any], Any, list[Any]],
-        coroutine: Coroutine[Any, Any, Any],
-    ) -> list[Any]:
-        while True:
-            outcome: tuple[Any, BaseException | None]
-            try:
-                outcome = await coroutine, None
-            except (Exception, SystemExit, KeyboardInterrupt, GeneratorExit) as error:  # noqa: BLE001 - answered at its place
-                # That ends the batch, so there is nothing more to be run.
-                outcome = None, error
-                run = None
-            else:
-                run = self._runtime
-            step = partial(_next_step, partial(steps.send, outcome))
-            # The calls that follow may be of methods that take their time.
-            done, value = await run.run(step) if run is not None else step()
-            if done:
-                results: list[Any] = value
-                return results
-            coroutine = value
-
-    def _steps_of_batch(
-        self,
-        client: ClientConnection,
-        object_id: str,
-        target: Any,
-        members: Members,
-        calls: Sequence[Any],
-    ) -> Generator[Coroutine[Any, Any, Any], Any, list[Any]]:
-        """Run the calls of a batch.
-
-        Yields what is to be awaited, and is sent the result and the exception of it.
-        """
-        results: list[Any] = []
-        for one in calls:
-            call, result, error = self._begin_in_batch(
-                client, object_id, target, members, one
-            )
-            if type(result) is CoroutineType:
-                result, error = yield result
-            if error is None:
-                error = _not_in_batch(call, result)
-            if error is not None:
-                failed = self.failure(client, call, error, target)
-                results.append(ExceptionWrapper(failed.error))
-                break
-            results.append(result)
-        return results
-
-    def _begin_in_batch(
-        self,
-        client: ClientConnection,
-        object_id: str,
-        target: Any,
-        members: Members,
-        one: object,
-    ) -> tuple[Call, Any, BaseException | None]:
-        """Run one call of a batch; returns the call, its result and its exception."""
-        call = Call(object_id, BATCH_METHOD, (), None)
-        try:
-            name, args, kwargs = _call_of_batch(one)
-            if type(name) is not str:
-                raise _not_exposed(object_id, "method", name, members)  # noqa: TRY301 - answered at its place
-            call = Call(object_id, name, args, kwargs)
-            return call, self._run_in_batch(client, call, target, members), None
-        except BaseException as error:  # noqa: BLE001 - answered at its place
-            return call, None, error
-
-    def _run_in_batch(
-        self, client: ClientConnection, call: Call, target: Any, members: Members
-    ) -> Any:
-        """Carry out one call of a batch; a coroutine method's is to be awaited."""
-        method = members.methods.get(call.method)
-        if method is None:
-            raise _not_exposed(call.object_id, "method", call.method, members)
-        if members.requirements is not None:
-            check_roles(client, members.requirements, call)
-        return method.bind(target)(*call.args, **(call.kwargs or _NO_ARGUMENTS))
-
-
-async def _await_and_leave(
-    gates: GateTable,
-    target: object,
-    passage: Passage,
-    coroutine: Coroutine[Any, Any, Any],
-) -> Any:
-    """Bring a call to its end that is inside of gates."""
-    try:
-        return await coroutine
-    finally:
-        gates.leave(target, passage)
-
-
-def _next_step(
-    step: Callable[[], Coroutine[Any, Any, Any]],
-) -> tuple[bool, Any]:
-    """Run a batch on; returns whether it is done, and its results or what to await.
-
-    A coroutine cannot let the end of a generator through.
-    """
-    try:
-        return False, step()
-    except StopIteration as end:
-        return True, end.value
-
 
 def _is_refusal(error: BaseException, *, known: bool) -> bool:
     """Whether an exception is an answer rather than a failure of a method.
@@ -591,59 +437,7 @@ def _is_refusal(error: BaseException, *, known: bool) -> bool:
         trace = trace.tb_next
     # What was raised here says that there is no such thing; what comes from further
     # down was raised by the program, for example by the getter of a property.
-    return trace is None or trace.tb_frame.f_globals.get("__name__") == __name__
-
-
-def _not_in_batch(call: Call, result: Any) -> BaseException | None:
-    """Return what is wrong with a result, if it cannot be one of a batch."""
-    try:
-        if type(result) in _PLAIN or not isinstance(result, Iterator | AsyncIterator):
-            return None
-    except Exception as error:  # noqa: BLE001 - a class may answer in any way
-        return error
-    return PyroError(
-        f"method {call.method!r} returned an iterator; "
-        "streams are not possible in a batch"
-    )
-
-
-def _call_of_batch(call: Any) -> tuple[Any, Sequence[Any], dict[str, Any] | None]:
-    """Return name, arguments and keywords of a call in a batch.
-
-    They are looked at before they are gone through: a proxy would be asked over the
-    network, and a range of a few bytes has no end.
-
-    Raises:
-        PyroError: the call has another number of parts.
-        TypeError: it has parts of other types.
-    """
-    if type(call) not in _SEQUENCES:
-        raise TypeError(f"a call in a batch is a sequence, not {type(call).__name__}")
-    if len(call) != _BATCH_CALL_SIZE:
-        raise PyroError("a call in a batch has name, arguments, keywords")
-    name, args, kwargs = call
-    if type(args) not in _SEQUENCES or not isinstance(kwargs, dict | None):
-        raise TypeError(
-            "a call in a batch has a sequence of arguments and a mapping of keywords,"
-            f" not {type(args).__name__} and {type(kwargs).__name__}"
-        )
-    return name, args, kwargs
-
-
-def _not_exposed(
-    object_id: str, kind: str, name: object, members: Members
-) -> AttributeError:
-    """Say what is missing, and what the caller may have meant."""
-    if not isinstance(name, str):
-        return AttributeError(f"the name of an attribute must be text, not {name!r}")
-    if is_private_name(name):
-        return AttributeError(
-            f"attempt to access private {kind} {name!r} of object {object_id!r}"
-        )
-    known = members.methods if kind == "method" else members.attributes
-    near = difflib.get_close_matches(name, known, n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
-    return AttributeError(f"object {object_id!r} has no exposed {kind} {name!r}{hint}")
+    return trace is None or trace.tb_frame.f_globals.get("__name__") in _OWN
 
 
 def _harmless(call: Call, error: BaseException) -> PyroError:

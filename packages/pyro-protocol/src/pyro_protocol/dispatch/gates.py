@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ..contract.concurrency import FREE, combined
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Coroutine, Sequence
     from contextlib import AbstractContextManager
 
     from ..contract import Members
@@ -96,7 +96,8 @@ class GateTable:
     def __init__(self, lock_factory: Callable[[], AbstractContextManager[Any]]) -> None:
         self._lock = lock_factory()
         # By identity: objects need be neither hashable nor weakly referable.
-        self._gates: dict[int, _Gates] = {}
+        # For one call that is alone, just the object and what was entered.
+        self._gates: dict[int, _Gates | tuple[object, Passage]] = {}
 
     def enter(
         self, target: object, passage: Passage, proceed: Callable[[], None]
@@ -115,12 +116,14 @@ class GateTable:
         Returns:
             Whether the call is inside now; if not, ``proceed`` will be called.
         """
-        if not passage:
+        if self.enter_alone(target, passage):
             return True
         with self._lock:
             gates = self._gates.get(id(target))
-            if gates is None:
+            if not isinstance(gates, _Gates):
+                inside = () if gates is None else gates[1]
                 gates = self._gates[id(target)] = _Gates(target)
+                gates.take(inside)
             free = all(one.gate not in gates.wanted for one in passage)
             if free and gates.has_room(passage):
                 gates.take(passage)
@@ -128,15 +131,43 @@ class GateTable:
             gates.queue(passage, proceed)
             return False
 
+    def enter_alone(self, target: object, passage: Passage) -> bool:
+        """Begin a call of an object of which no other is inside or waits.
+
+        Returns:
+            Whether the call is inside now.
+        """
+        if not passage:
+            return True
+        key = id(target)
+        with self._lock:
+            if key in self._gates:
+                return False
+            self._gates[key] = (target, passage)
+            return True
+
     def leave(self, target: object, passage: Passage) -> None:
         """End a call that is inside; the next ones in turn are told to proceed."""
         if not passage:
             return
+        key = id(target)
         with self._lock:
-            gates = self._gates[id(target)]
+            gates = self._gates[key]
+            if isinstance(gates, tuple):
+                del self._gates[key]
+                return
             gates.give_back(passage)
             turns = self._admit(gates)
         _tell(turns)
+
+    async def leave_after(
+        self, target: object, passage: Passage, coroutine: Coroutine[Any, Any, Any]
+    ) -> Any:
+        """Bring a call to its end that is inside, and return its result."""
+        try:
+            return await coroutine
+        finally:
+            self.leave(target, passage)
 
     def withdraw(self, target: object, proceed: Callable[[], None]) -> bool:
         """Give up waiting, as the call was cancelled or has waited too long.
@@ -147,12 +178,13 @@ class GateTable:
         """
         with self._lock:
             gates = self._gates.get(id(target))
-            for entry in gates.waiting if gates is not None else ():
+            if not isinstance(gates, _Gates):
+                return False
+            for entry in gates.waiting:
                 if entry[1] == proceed:
                     break
             else:
                 return False
-            assert gates is not None  # noqa: S101 - there was an entry in it
             gates.waiting.remove(entry)
             gates.unqueue(entry[0])
             turns = self._admit(gates)
@@ -168,7 +200,7 @@ class GateTable:
     def waiting(self, target: object) -> int:
         """Return how many calls wait for their turn at an object."""
         gates = self._gates.get(id(target))
-        return 0 if gates is None else len(gates.waiting)
+        return len(gates.waiting) if isinstance(gates, _Gates) else 0
 
     def __len__(self) -> int:
         """Return how many objects have calls inside or waiting at their gates."""

@@ -51,6 +51,8 @@ class GuardedDispatcher(Dispatcher):
         hooks: told about the same calls, those that are refused included.
     """
 
+    _runs_plainly = False
+
     def __init__(
         self,
         plain: Dispatcher,

@@ -53,6 +53,11 @@ class Identity:
         object.__setattr__(self, "roles", known)
         object.__setattr__(self, "details", details)
 
+    def __reduce__(self) -> tuple[type[Identity], tuple[Any, ...]]:
+        """Return how another process of the program makes the same one."""
+        # The details may be a view, which cannot be taken along.
+        return Identity, (self.name, self.roles, dict(self.details))
+
 
 class PeerCredentials(NamedTuple):
     """What the operating system knows about the peer of a Unix socket.

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ..context import current_context
 from ..errors import PyroError
+from .lease_keys import LEASE_KEY_ID
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from .registry import ObjectRegistry, Registration
 
 __all__ = [
-    "LEASE_KEY_ID",
     "LEASE_SECONDS",
     "Lease",
     "LeaseTable",
@@ -42,9 +42,6 @@ __all__ = [
 ]
 
 _logger = logging.getLogger("pyro.server")
-
-LEASE_KEY_ID: Final = "LEAS"
-"""The annotation of the handshake by which references name the connection."""
 
 LEASE_SECONDS: Final = 60.0
 """How long a leased object may go unused, unless the program says otherwise."""

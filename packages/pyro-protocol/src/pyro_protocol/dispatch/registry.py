@@ -22,6 +22,7 @@ from ..contract import reset_members as forget_members
 from ..errors import DaemonError
 
 if TYPE_CHECKING:
+    from ..contract import InstanceMode
     from .client import ClientConnection
     from .leases import Lease
 
@@ -40,6 +41,8 @@ class Registration:
         clazz: the class, or the class of the object.
         plain: the object, where it serves all calls itself; else None, and
             `instance` has to be asked.
+        instancing: of a class, how an instance of exactly that is found or made; None
+            for objects, and where that is not certain or callers are checked before.
         members: what it offers.
         view: what of it is reachable, if that is not what its class exposes.
         lease: what ends the registration by itself; None if it is pinned.
@@ -52,6 +55,7 @@ class Registration:
         "_weak",
         "clazz",
         "identity",
+        "instancing",
         "lease",
         "members",
         "object_id",
@@ -80,7 +84,9 @@ class Registration:
         self._single: Any = None
         self._lock = lock
         self.lease: Lease | None = None
-        self.plain: Any = self._plain()
+        self.plain: Any = None
+        self.instancing: InstanceMode | None = None
+        self._find_short_way()
 
     def _find_members(self, target: Any) -> Members:
         if self.view is None:
@@ -89,15 +95,30 @@ class Registration:
         instance = None if self._is_class else target
         return self.view.members(self.clazz, instance, weak=self._weak)
 
-    def _plain(self) -> Any:
+    def _find_short_way(self) -> None:
         # What demands something of its callers takes the longer way, too.
         longer = self.members.requirements is not None or self.lease is not None
-        return None if longer or self._weak or self._is_class else self.target
+        if self._is_class:
+            self.plain = None
+            mode = self.members.instance_mode
+            longer = longer or (mode == "percall" and not self._makes_own_instances())
+            self.instancing = None if longer else mode
+        else:
+            self.plain = None if longer or self._weak else self.target
+
+    def _makes_own_instances(self) -> bool:
+        """Whether what is made for a call can only be of the class itself."""
+        makes: Any = self.clazz.__new__
+        return (
+            self.members.instance_creator is None
+            and type(self.clazz) is type
+            and makes is object.__new__
+        )
 
     def set_lease(self, lease: Lease) -> None:
         """Make the registration one that ends; its calls renew the lease."""
         self.lease = lease
-        self.plain = self._plain()
+        self._find_short_way()
 
     def members_for(self, instance: object) -> Members:
         """Return what is reachable of an instance of another class than `clazz`.
@@ -115,7 +136,11 @@ class Registration:
     def description(self) -> dict[str, Any]:
         """Return what is offered as plain data, for tools; not to be changed."""
         interface = None if self.view is None else self.view.interface
-        return describe_members(self.members, interface or self.clazz)
+        mode = self.members.instance_mode if self._is_class else None
+        return {
+            **describe_members(self.members, interface or self.clazz),
+            "instance_mode": mode,
+        }
 
     def renew_members(self) -> None:
         """Work out anew what is offered, after the class was changed."""
@@ -124,7 +149,7 @@ class Registration:
             self.members = members_of(self.clazz)
         else:
             self.members = self._find_members(self.object())
-        self.plain = self._plain()
+        self._find_short_way()
 
     @property
     def is_class(self) -> bool:
@@ -225,6 +250,7 @@ class ObjectRegistry:
         expose: Iterable[str] | None = None,
         writable: Iterable[str] | None = None,
         interface: type | None = None,
+        idempotent: Iterable[str] | None = None,
     ) -> Registration:
         """Add an object, or a class of which instances are made.
 
@@ -238,6 +264,7 @@ class ObjectRegistry:
             writable: the names of attributes that can be written as well.
             interface: a Protocol, an abstract class or any class, whose members
                 are reachable instead; see `View`.
+            idempotent: the names of methods that may be run twice, besides ``expose``.
 
         Raises:
             TypeError: the id is not text, a class is registered weakly, or the
@@ -251,7 +278,7 @@ class ObjectRegistry:
             )
         if weak and inspect.isclass(target):
             raise TypeError("a class cannot be registered weakly")
-        view = view_of(expose, writable, interface)
+        view = view_of(expose, writable, interface, idempotent)
         object_id = object_id or f"obj_{uuid.uuid4().hex}"
         if "@" in object_id or any(character.isspace() for character in object_id):
             raise DaemonError(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import PyroError
 
@@ -16,25 +16,49 @@ if TYPE_CHECKING:
 
     from .client import ClientConnection
 
-__all__ = ["ItemIterator", "StreamExhausted", "StreamTable"]
+__all__ = ["ItemIterator", "OpenStream", "StreamExhausted", "StreamTable"]
 
 ItemIterator = Iterator[Any] | AsyncIterator[Any]
+
+_FETCHED: Final = "fetched"
+_SENT: Final = "sent"
 
 
 class StreamExhausted(Exception):  # noqa: N818 - what a StopIteration is elsewhere
     """A stream has ended, said by a coroutine, which cannot raise StopIteration."""
 
 
-class _Stream:
-    __slots__ = ("client", "created", "iterator", "lost")
+class OpenStream:
+    """A stream whose items are fetched one by one, or sent ahead.
+
+    Attributes:
+        iterator: what gives the items.
+        client: who has it; None if that one has gone.
+        created: when it was opened.
+        lost: when its client has gone.
+        origin: object id and method of the call that returned it.
+    """
+
+    __slots__ = ("_way", "client", "created", "iterator", "lost", "origin")
 
     def __init__(
-        self, iterator: ItemIterator, client: ClientConnection, created: float
+        self,
+        iterator: ItemIterator,
+        client: ClientConnection,
+        created: float,
+        origin: tuple[str, str],
     ) -> None:
-        self.iterator = iterator
+        self.iterator: ItemIterator = iterator
         self.client: ClientConnection | None = client
-        self.created = created
-        self.lost = 0.0
+        self.created: float = created
+        self.lost: float = 0.0
+        self.origin: tuple[str, str] = origin
+        # In one step: a request may fetch an item just when another way is chosen.
+        self._way: dict[str, str] = {}
+
+    def goes(self, way: str) -> bool:
+        """Whether its items go this way; whoever asks first decides."""
+        return self._way.setdefault("", way) == way
 
 
 class StreamTable:
@@ -65,10 +89,22 @@ class StreamTable:
         self.linger = linger
         self.most_per_client = most_per_client
         self._run_later = run_later
-        self._streams: dict[str, _Stream] = {}
+        self._streams: dict[str, OpenStream] = {}
 
-    def open(self, client: ClientConnection, iterator: ItemIterator) -> str:
+    def open(
+        self,
+        client: ClientConnection,
+        iterator: ItemIterator,
+        origin: tuple[str, str] = ("", ""),
+    ) -> str:
         """Keep an iterator for a client and return its id.
+
+        If the client has gone already, nobody learns the id: the stream is ended.
+
+        Args:
+            client: who gets the items.
+            iterator: what gives them.
+            origin: object id and method of the call that returned it.
 
         Raises:
             PyroError: the client has too many streams open.
@@ -80,8 +116,12 @@ class StreamTable:
                 f"(max={self.most_per_client}); close some first"
             )
         stream_id = self._new_id()
-        self._streams[stream_id] = _Stream(iterator, client, self._clock())
+        stream = OpenStream(iterator, client, self._clock(), origin)
+        self._streams[stream_id] = stream
         client.streams.add(stream_id)
+        # In this order: whoever says that it has gone looks for streams afterwards.
+        if client.gone:
+            self.close(stream_id)
         return stream_id
 
     def next_item(self, client: ClientConnection, stream_id: str) -> Any:
@@ -92,11 +132,16 @@ class StreamTable:
         Raises:
             StopIteration: the stream has ended; any other exception is the
                 iterator's own. Both remove the stream.
-            PyroError: there is no such stream.
+            PyroError: there is no such stream, or its items are sent ahead.
         """
         stream = self._streams.get(stream_id)
         if stream is None:
             raise PyroError("item stream terminated")
+        if not stream.goes(_FETCHED):
+            raise PyroError(
+                "the items of this stream are sent ahead in chunks, so they cannot be "
+                "fetched one by one as well"
+            )
         if stream.client is None:
             stream.client = client
             client.streams.add(stream_id)
@@ -119,13 +164,24 @@ class StreamTable:
             self._remove(stream_id)
             raise
 
-    def take(self, stream_id: str) -> ItemIterator | None:
-        """Hand a stream over to one who sends its items unasked; None if unknown.
+    def take(self, stream_id: str) -> OpenStream:
+        """Hand a stream over to one who sends its items unasked.
 
         From then on it counts no more here, and ends with its connection.
+
+        Raises:
+            PyroError: there is no such stream, or items of it were fetched already.
         """
-        stream = self._remove(stream_id)
-        return None if stream is None else stream.iterator
+        stream = self._streams.get(stream_id)
+        if stream is None:
+            raise PyroError("item stream terminated")
+        if not stream.goes(_SENT):
+            raise PyroError(
+                "items of this stream were fetched one by one, so they cannot be sent "
+                "ahead in chunks as well"
+            )
+        self._remove(stream_id)
+        return stream
 
     def close(self, stream_id: str) -> None:
         """End a stream early; an unknown id is ignored."""
@@ -134,7 +190,11 @@ class StreamTable:
             self._close(stream.iterator)
 
     def client_gone(self, client: ClientConnection) -> None:
-        """Keep the streams of a lost connection for a while, or end them."""
+        """Keep the streams of a lost connection for a while, or end them.
+
+        What is opened for the client from now on is ended at once.
+        """
+        client.gone = True
         if not client.stream_count:
             return
         now = self._clock()
@@ -147,6 +207,11 @@ class StreamTable:
                 stream.lost = now
             else:
                 self.close(stream_id)
+
+    @property
+    def oldest(self) -> float:
+        """When the oldest streams may have been opened, if their life is bounded."""
+        return self._clock() - self.lifetime
 
     def expire(self) -> None:
         """End the streams that are too old, or lost for too long."""
@@ -167,7 +232,7 @@ class StreamTable:
     def __contains__(self, stream_id: object) -> bool:
         return stream_id in self._streams
 
-    def _remove(self, stream_id: str) -> _Stream | None:
+    def _remove(self, stream_id: str) -> OpenStream | None:
         stream = self._streams.pop(stream_id, None)
         if stream is not None and stream.client is not None:
             stream.client.streams.discard(stream_id)

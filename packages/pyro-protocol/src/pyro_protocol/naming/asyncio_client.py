@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
-import builtins
-from typing import TYPE_CHECKING, Literal, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Literal, Self, overload
 
 from ..config import Configuration, config
-from ..errors import CommunicationError, TimeoutError  # noqa: A004 - the documented name
-from ..transport import AsyncChannel
 from . import operations
-from .client import serializer_for, server_uri
+from .asyncio_connection import AsyncConnection
+from .client import PAGE_SIZE, serializer_for, server_uri
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    import builtins
+    from collections.abc import AsyncIterator, Iterable
 
     from ..uri import URI
-    from .operations import Operation
+    from .asyncio_watch import AsyncNameWatch
+    from .records import NameEntry
 
 __all__ = ["AsyncNameServerClient"]
-
-Result = TypeVar("Result")
 
 
 class AsyncNameServerClient:
@@ -28,24 +25,28 @@ class AsyncNameServerClient:
 
     It is for one event loop, whose tasks may share it. It connects when it is
     first used and stays connected until `aclose`, or the end of an ``async with``
-    block. If the connection is lost it connects anew, and a call is repeated
-    where that is certainly harmless.
+    block. If the connection is lost it connects anew, to another name server if it
+    knows several, and a call is repeated where that is certainly harmless.
 
     Args:
         uri: the ``PYRO`` URI of the name server; `locate_ns_async` finds it.
+        others: URIs of others that answer alike, because they share what they know.
         config: the settings.
 
     Raises:
         NamingError: the URI does not say where the name server is.
     """
 
-    def __init__(self, uri: str | URI, *, config: Configuration = config) -> None:
-        self._pyroUri = server_uri(uri)
-        self._pyroTimeout: float | None = config.COMMTIMEOUT or None
-        self._config = config
-        self._serializer = serializer_for(config)
-        self._channel: AsyncChannel | None = None
-        self._connecting = asyncio.Lock()
+    def __init__(
+        self,
+        uri: str | URI,
+        *,
+        others: Iterable[str | URI] = (),
+        config: Configuration = config,
+    ) -> None:
+        uris = dict.fromkeys(map(server_uri, (uri, *others)))
+        self._connection = AsyncConnection(tuple(uris), serializer_for(config), config)
+        self._perform = self._connection.perform
 
     @overload
     async def lookup(
@@ -76,22 +77,91 @@ class AsyncNameServerClient:
         uri: str | URI,
         safe: bool = False,
         metadata: Iterable[str] | None = None,
+        *,
+        ttl: float | None = None,
+        owner: str | None = None,
+        force: bool = False,
     ) -> None:
         """Register a URI under a name; see `NameServerClient.register`."""
-        await self._perform(operations.register(name, uri, metadata, safe=safe))
+        await self._perform(
+            operations.register(
+                name, uri, metadata, safe=safe, ttl=ttl, owner=owner, force=force
+            )
+        )
 
-    async def set_metadata(self, name: str, metadata: Iterable[str] | None) -> None:
+    async def renew(
+        self, names: str | Iterable[str], owner: str | None = None
+    ) -> builtins.list[str]:
+        """Have names last for their ttl from now on; see `NameServerClient.renew`."""
+        return await self._perform(operations.renew(names, owner))
+
+    async def set_metadata(
+        self,
+        name: str,
+        metadata: Iterable[str] | None,
+        *,
+        owner: str | None = None,
+        force: bool = False,
+    ) -> None:
         """Replace the metadata of a name; see `NameServerClient.set_metadata`."""
-        await self._perform(operations.set_metadata(name, metadata))
+        await self._perform(
+            operations.set_metadata(name, metadata, owner=owner, force=force)
+        )
 
     async def remove(
         self,
         name: str | None = None,
         prefix: str | None = None,
         regex: str | None = None,
+        *,
+        owner: str | None = None,
+        force: bool = False,
     ) -> int:
         """Remove a name, or all that match; see `NameServerClient.remove`."""
-        return await self._perform(operations.remove(name, prefix, regex))
+        return await self._perform(
+            operations.remove(name, prefix, regex, owner=owner, force=force)
+        )
+
+    async def describe(self, name: str) -> NameEntry:
+        """Return all that is known about a name; see `NameServerClient.describe`."""
+        return await self._perform(operations.describe(name))
+
+    async def entries(
+        self,
+        prefix: str = "",
+        *,
+        meta_all: Iterable[str] | None = None,
+        meta_any: Iterable[str] | None = None,
+        regex: str | None = None,
+        page_size: int = PAGE_SIZE,
+    ) -> AsyncIterator[NameEntry]:
+        """Return what is registered, page by page; see `NameServerClient.entries`."""
+        tags_all, tags_any = operations.criteria(meta_all, meta_any)
+        after: str = ""
+        while True:
+            page = await self._perform(
+                operations.page(prefix, tags_all, tags_any, regex, after, page_size)
+            )
+            for entry in page.entries:
+                yield entry
+            after = page.next
+            if not after:
+                return
+
+    def watch(
+        self, prefix: str = "", *, after: str | None = None, existing: bool = False
+    ) -> AsyncNameWatch:
+        """Return an iterator over what happens to names; see `NameServerClient.watch`.
+
+        It begins when its first change is awaited, or as an ``async with`` block;
+        `AsyncNameWatch.aclose`, or the end of that block, ends it.
+        """
+        from .asyncio_watch import AsyncNameWatch  # noqa: PLC0415 - few programs watch
+
+        # It would only find out on a connection of its own.
+        self._connection.require("changes")
+        connection = self._connection.another()
+        return AsyncNameWatch(connection, prefix, after, existing=existing)
 
     @overload
     async def list(
@@ -171,67 +241,36 @@ class AsyncNameServerClient:
         """Return if the name server is alive; see `NameServerClient.ping`."""
         await self._perform(operations.ping())
 
+    @property
+    def _pyroUri(self) -> URI:
+        """Where the name server is; of several, the one that was last connected to."""
+        return self._connection.uri
+
+    @property
+    def _pyroTimeout(self) -> float | None:
+        """How many seconds connecting, and each call, may take; None: no bound."""
+        return self._connection.timeout
+
+    @_pyroTimeout.setter
+    def _pyroTimeout(self, seconds: float | None) -> None:
+        self._connection.timeout = seconds or None
+
     async def _pyroBind(self) -> bool:
         """Connect; return False if it is connected already.
 
         Raises:
-            CommunicationError: the name server cannot be reached, or refuses.
+            CommunicationError: the name server cannot be reached.
+            SecurityError: it refuses this program.
         """
-        return (await self._connected())[1]
+        return await self._connection.open()
 
     async def _pyroRelease(self) -> None:
         """Disconnect; the next call connects again."""
-        channel, self._channel = self._channel, None
-        if channel is not None:
-            await channel.aclose()
+        await self._connection.aclose()
 
     async def aclose(self) -> None:
         """Disconnect."""
         await self._pyroRelease()
-
-    async def _connected(self) -> tuple[AsyncChannel, bool]:
-        """Return an open channel, and whether it was opened just now."""
-        async with self._connecting:
-            if self._channel is not None and not self._channel.closed:
-                return self._channel, False
-            self._channel = await AsyncChannel.connect(
-                self._pyroUri,
-                serializer=self._serializer,
-                timeout=self._pyroTimeout,
-                config=self._config,
-            )
-            return self._channel, True
-
-    async def _perform(self, operation: Operation[Result]) -> Result:
-        channel, fresh = await self._connected()
-        try:
-            return await self._call(channel, operation)
-        except TimeoutError:
-            raise
-        except CommunicationError as error:
-            harmless = operation.repeatable or error.outcome == "not_sent"
-            # One that is still open brought an error of the server's.
-            if fresh or not channel.closed or not harmless:
-                raise
-        channel, _fresh = await self._connected()
-        return await self._call(channel, operation)
-
-    async def _call(
-        self, channel: AsyncChannel, operation: Operation[Result]
-    ) -> Result:
-        name_server = self._pyroUri.object_id
-        try:
-            async with asyncio.timeout(self._pyroTimeout):
-                answer = await channel.call(
-                    name_server, operation.method, operation.args, {}
-                )
-        except builtins.TimeoutError as error:
-            channel.close()
-            raise TimeoutError(
-                f"the name server {self._pyroUri} did not answer {operation.method} "
-                f"in {self._pyroTimeout:g} seconds"
-            ) from error
-        return operation.result(answer)
 
     async def __aenter__(self) -> Self:
         return self
@@ -240,6 +279,5 @@ class AsyncNameServerClient:
         await self.aclose()
 
     def __repr__(self) -> str:
-        connected = self._channel is not None and not self._channel.closed
-        state = "connected" if connected else "not connected"
+        state = "connected" if self._connection.connected else "not connected"
         return f"<{type(self).__name__} {self._pyroUri}, {state}>"

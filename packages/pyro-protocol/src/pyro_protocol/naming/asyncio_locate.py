@@ -8,19 +8,22 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from ..config import Configuration, config
-from ..errors import CommunicationError
+from ..errors import CommunicationError, SecurityError
 from .asyncio_client import AsyncNameServerClient
 from .attempts import (
     BROADCAST_REQUEST,
     BROADCAST_ROUNDS,
     BROADCAST_WAIT_SECONDS,
     MOST_ANSWERS,
+    Attempt,
     Broadcast,
     Connect,
+    Discovery,
     Host,
     attempts,
     name_server_in_answer,
     not_found,
+    without_token,
 )
 
 if TYPE_CHECKING:
@@ -41,28 +44,45 @@ async def locate_ns_async(
     """Find the name server and connect to it; see `locate_ns`."""
     tried = attempts(host, port, config, broadcast=broadcast)
     failure: CommunicationError | None = None
+    refusal: SecurityError | None = None
     for attempt in tried:
+        told = isinstance(attempt, Connect)
+        settings = config if told else without_token(config)
         async with aclosing(_candidates(attempt, config)) as candidates:
-            async for uri in candidates:
-                client = AsyncNameServerClient(uri, config=config)
+            async for uri, *others in candidates:
+                client = AsyncNameServerClient(uri, others=others, config=settings)
                 try:
                     await client._pyroBind()
                 except CommunicationError as error:
                     failure = error
+                except SecurityError as error:
+                    refusal = refusal or error
                 else:
                     return client
+    if refusal is not None:
+        raise refusal
     raise not_found(tried) from failure
 
 
 async def _candidates(
-    attempt: Connect | Broadcast, config: Configuration
-) -> AsyncGenerator[URI, None]:
+    attempt: Attempt, config: Configuration
+) -> AsyncGenerator[tuple[URI, ...], None]:
     if isinstance(attempt, Broadcast):
         async with aclosing(_answers(attempt.port, config)) as answers:
             async for uri in answers:
-                yield uri
+                yield (uri,)
+    elif isinstance(attempt, Discovery):
+        for uri in await asyncio.to_thread(_discovered, attempt.seconds, config):
+            yield (uri,)
     elif not attempt.if_named or await _has_name(str(attempt.uri.host)):
-        yield attempt.uri
+        yield (attempt.uri, *attempt.others)
+
+
+def _discovered(seconds: float, config: Configuration) -> list[URI]:
+    """Return what is found in other ways; these may block."""
+    from .discovery import discovered  # noqa: PLC0415 - most searches end before
+
+    return list(discovered(seconds, config))
 
 
 async def _has_name(address: str) -> bool:

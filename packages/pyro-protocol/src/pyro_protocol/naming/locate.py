@@ -7,19 +7,22 @@ import time
 from typing import TYPE_CHECKING
 
 from ..config import Configuration, config
-from ..errors import CommunicationError
+from ..errors import CommunicationError, SecurityError
 from .attempts import (
     BROADCAST_REQUEST,
     BROADCAST_ROUNDS,
     BROADCAST_WAIT_SECONDS,
     LARGEST_ANSWER,
     MOST_ANSWERS,
+    Attempt,
     Broadcast,
     Connect,
+    Discovery,
     Host,
     attempts,
     name_server_in_answer,
     not_found,
+    without_token,
 )
 from .client import NameServerClient
 
@@ -28,7 +31,7 @@ if TYPE_CHECKING:
 
     from ..uri import URI
 
-__all__ = ["locate_ns"]
+__all__ = ["candidates", "locate_ns"]
 
 
 def locate_ns(
@@ -43,38 +46,65 @@ def locate_ns(
     Without a host it is looked for on this machine if ``config.NS_HOST`` says so,
     then by a broadcast on the local network, then on ``config.NS_HOST``. Whoever
     answers a broadcast is believed: on a network that is not yours, name the host.
+    ``config.NS_TOKEN`` is shown to name servers that are named, and to others only if
+    their certificates are checked.
+
+    Several addresses with commas between them, here or in ``config.NS_HOST``, are
+    taken for name servers that answer alike. They are tried in this order, and the
+    client goes on with the next if one fails.
 
     Args:
-        host: its host name or address, or ``./u:`` and the path of its Unix
-            socket. With a host, nothing else is tried.
+        host: its host name or address, also with a port, or ``./u:`` and the path of
+            its Unix socket; or several. With a host, nothing else is tried.
         port: its port; without a host, the port of broadcasts too.
         broadcast: whether the local network may be asked.
         config: the settings.
 
     Raises:
         NamingError: there is none, or it cannot be reached.
+        SecurityError: it refuses this program.
         PyroError: the host is not valid.
     """
     tried = attempts(host, port, config, broadcast=broadcast)
     failure: CommunicationError | None = None
+    refusal: SecurityError | None = None
     for attempt in tried:
-        for uri in _candidates(attempt, config):
-            client = NameServerClient(uri, config=config)
+        told = isinstance(attempt, Connect)
+        settings = config if told else without_token(config)
+        for uri, *others in candidates(attempt, config):
+            client = NameServerClient(uri, others=others, config=settings)
             try:
                 client._pyroBind()
             except CommunicationError as error:
                 failure = error
+            except SecurityError as error:
+                refusal = refusal or error
             else:
                 return client
+    if refusal is not None:
+        raise refusal
     raise not_found(tried) from failure
 
 
-def _candidates(attempt: Connect | Broadcast, config: Configuration) -> Iterator[URI]:
+def candidates(attempt: Attempt, config: Configuration) -> Iterator[tuple[URI, ...]]:
+    """Return the places that an attempt stands for; a broadcast asks for them.
+
+    Args:
+        attempt: what to try.
+        config: the settings.
+
+    Returns:
+        For each place, the name servers there that answer alike.
+    """
     if isinstance(attempt, Broadcast):
-        return _answers(attempt.port, config)
+        return ((uri,) for uri in _answers(attempt.port, config))
+    if isinstance(attempt, Discovery):
+        from .discovery import discovered  # noqa: PLC0415 - most searches end before
+
+        return ((uri,) for uri in discovered(attempt.seconds, config))
     if attempt.if_named and not _has_name(str(attempt.uri.host)):
         return iter(())
-    return iter((attempt.uri,))
+    return iter(((attempt.uri, *attempt.others),))
 
 
 def _has_name(address: str) -> bool:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 from typing import TYPE_CHECKING, Final
 
-from ..errors import NamingError
+from ..errors import NamingError, PyroError
 from ..uri import URI
 
 if TYPE_CHECKING:
@@ -14,7 +15,14 @@ if TYPE_CHECKING:
     from ..config import Configuration
     from .attempts import Host
 
-__all__ = ["LONGEST_CHAIN", "choose", "endless_chain", "pauses", "place_of"]
+__all__ = [
+    "LONGEST_CHAIN",
+    "choose",
+    "endless_chain",
+    "pauses",
+    "place_of",
+    "providers",
+]
 
 # A name may stand for another name; a chain this long is a circle, or a mistake.
 LONGEST_CHAIN: Final = 10
@@ -37,10 +45,32 @@ def choose(tags: Iterable[str], found: dict[str, str]) -> URI:
         NamingError: none was found.
     """
     if not found:
-        raise NamingError(
-            "no registration has all of the metadata: " + ", ".join(sorted(tags))
-        )
+        raise _nobody(tags)
     return URI(random.choice(list(found.values())))  # noqa: S311 - not a secret
+
+
+def providers(tags: Iterable[str], found: dict[str, str]) -> list[URI]:
+    """Return the objects found for tags, each once, in random order.
+
+    What is no URI is left out: somebody's mistake is not to keep others from working.
+
+    Raises:
+        NamingError: none was found.
+    """
+    result: list[URI] = []
+    for one in {str(value) for value in found.values()}:
+        with contextlib.suppress(PyroError):
+            result.append(URI(one))
+    if not result:
+        raise _nobody(tags)
+    random.shuffle(result)
+    return result
+
+
+def _nobody(tags: Iterable[str]) -> NamingError:
+    return NamingError(
+        "no registration has all of the metadata: " + ", ".join(sorted(tags))
+    )
 
 
 def pauses(delay_time: float, config: Configuration) -> Iterator[float]:

@@ -27,11 +27,14 @@ from .classes import (
 from .codec import Buffer, Serializer
 from .exception_forms import set_trial_hook
 from .exceptions import ExceptionWrapper
+from .foreign import ForeignMember, ForeignRecord
 from .tables import serializers, serializers_by_id, serializers_within
 
 __all__ = [
     "Buffer",
     "ExceptionWrapper",
+    "ForeignMember",
+    "ForeignRecord",
     "Serializer",
     "register_class",
     "register_class_to_dict",

@@ -13,7 +13,6 @@ name, or keep it in a module that both import.
 
 from __future__ import annotations
 
-import dataclasses
 import sys
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
@@ -29,6 +28,7 @@ __all__ = [
     "allowed_class",
     "class_name",
     "class_text",
+    "is_dataclass_type",
     "is_named_tuple",
     "is_record",
     "register_class",
@@ -107,7 +107,9 @@ def allow_class(clazz: type) -> None:
             exception.
     """
     _check_kind(clazz)
-    for name in (class_name(clazz), class_text(clazz)):
+    # The last is what descriptions of objects call it.
+    described = f"{clazz.__module__}.{clazz.__qualname__}"
+    for name in (class_name(clazz), class_text(clazz), described):
         _annotated[name] = clazz
 
 
@@ -141,12 +143,15 @@ def is_named_tuple(clazz: type) -> bool:
     )
 
 
+def is_dataclass_type(clazz: type) -> bool:
+    """Tell whether a class is a dataclass, as ``dataclasses.is_dataclass`` does."""
+    return hasattr(clazz, "__dataclass_fields__")
+
+
 def is_record(clazz: Any) -> bool:
     """Tell whether this is a class that travels by its fields, or an enumeration."""
     return isinstance(clazz, type) and (
-        issubclass(clazz, Enum)
-        or is_named_tuple(clazz)
-        or dataclasses.is_dataclass(clazz)
+        issubclass(clazz, Enum) or is_named_tuple(clazz) or is_dataclass_type(clazz)
     )
 
 

@@ -21,7 +21,6 @@ registered or allowed ever runs.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import is_dataclass
 from enum import Enum
 from functools import partial
 from types import (
@@ -35,9 +34,12 @@ from typing import Any, Final
 
 from ..config import config
 from ..errors import SecurityError, SerializeError
-from .allowed import allowed_class, is_named_tuple
+from .allowed import allowed_class, is_dataclass_type, is_named_tuple
 from .codec import type_name, unknown_as_dict
+from .connection_states import UnboundReferenceError
 from .exceptions import exception_from_dict, is_exception_dict
+from .foreign import PLAIN_FORMS
+from .late_types import learn_late_types
 from .records import build_dataclass, build_member, build_named_tuple
 from .wire_classes import (
     CLASS_KEY,
@@ -204,6 +206,8 @@ def simplify(
         if converter is not None:
             return _converted(obj, converter)
     form = forms.get(clazz)
+    if form is None and learn_late_types():
+        form = forms.get(clazz)
     if form is not None:
         return form(obj)
     known = wire_form(obj, serializer)
@@ -233,11 +237,15 @@ def _converted(obj: object, converter: ClassToDict) -> dict[str, Any]:
 def _state_of(obj: Any, serializer: str) -> object:
     """Return the state of an object without a rule of its own."""
     clazz = type(obj)
+    if clazz in PLAIN_FORMS:
+        return PLAIN_FORMS[clazz](obj)
     if isinstance(obj, _REFUSED):
         raise _not_serializable(obj, serializer)
     if getattr(clazz, "__getstate__", None) is not object.__getstate__:
         try:
             state = obj.__getstate__()
+        except UnboundReferenceError:
+            raise
         except Exception as error:
             raise _not_serializable(obj, serializer) from error
         if serializer == "serpent":
@@ -345,7 +353,7 @@ def class_from_dict(
     if is_exception_dict(name, data):
         return exception_from_dict(name, data, inner)
     clazz = allowed_class(name)
-    if clazz is not None and is_dataclass(clazz):
+    if clazz is not None and is_dataclass_type(clazz):
         values = {key: inner(value) for key, value in data.items() if key != CLASS_KEY}
         return build_dataclass(clazz, values)
     builder = WIRE_CLASSES.get(name) or (serpent and SERPENT_CLASSES.get(name))

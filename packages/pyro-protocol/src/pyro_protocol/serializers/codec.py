@@ -121,7 +121,7 @@ class Serializer(ABC):
             SecurityError: they name a class that is never built.
         """
         try:
-            return self._decode(self._whole(data))
+            return self._decode(data if type(data) is bytes else self._whole(data))
         except (SerializeError, SecurityError):
             raise
         except Exception as error:
@@ -157,7 +157,8 @@ class Serializer(ABC):
             SecurityError: as `loads`.
         """
         try:
-            return check_call(self._decode_call(self._whole(data)))
+            whole = data if type(data) is bytes else self._whole(data)
+            return check_call(self._decode_call(whole))
         except (SerializeError, SecurityError):
             raise
         except Exception as error:

@@ -8,19 +8,25 @@ these states and back belongs to the connection, and so is kept in a context var
 from __future__ import annotations
 
 from contextvars import ContextVar
-from dataclasses import dataclass
 from typing import Final, Protocol
+
+from ..errors import SerializeError
+from ..frozen import Frozen
 
 __all__ = [
     "CallbackState",
     "ConnectionReferences",
     "StreamState",
+    "UnboundReferenceError",
     "connection_references",
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class StreamState:
+class UnboundReferenceError(SerializeError):
+    """A value holds a stream or a callback, and there is no connection for it."""
+
+
+class StreamState(Frozen):
     """A stream of items that the sender produces.
 
     Attributes:
@@ -31,8 +37,7 @@ class StreamState:
     number: int
 
 
-@dataclass(frozen=True, slots=True)
-class CallbackState:
+class CallbackState(Frozen):
     """An object of the sender that can be called over the same connection.
 
     Attributes:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
 from contextvars import ContextVar
-from pathlib import PurePath
 from types import MemberDescriptorType
 from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
@@ -170,6 +170,12 @@ def slot_values(error: BaseException) -> Iterator[tuple[str, object]]:
                     yield name, slot.__get__(error)
 
 
+def _is_plain_path(value: object) -> bool:
+    # Without the module there are none.
+    module = sys.modules.get("pathlib")
+    return module is not None and isinstance(value, module.PurePath)
+
+
 def _own_fields(error: BaseException) -> Iterator[tuple[str, object]]:
     """Yield what the exception keeps itself and does not follow from its args."""
     fields = dict(field_values(error))
@@ -183,12 +189,12 @@ def _own_fields(error: BaseException) -> Iterator[tuple[str, object]]:
     except Exception:  # noqa: BLE001 - args may have been replaced by anything
         implied = {}
     for name, value in fields.items():
-        if isinstance(value, os.PathLike) and not isinstance(value, PurePath):
+        if isinstance(value, os.PathLike) and not _is_plain_path(value):
             value = _path_text(value)  # noqa: PLW2901 - the same in another form
         follows = implied.get(name)
         if value is follows:
             continue
-        if not isinstance(value, str | int | bytes | PurePath) or value != follows:
+        if not isinstance(value, str | int | bytes | os.PathLike) or value != follows:
             yield name, value
 
 

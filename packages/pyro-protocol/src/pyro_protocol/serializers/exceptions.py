@@ -28,11 +28,11 @@ to end this program. Where a base class is known, it is an instance of that as w
 from __future__ import annotations
 
 import binascii
-from dataclasses import dataclass
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from ..errors import RemoteError, SerializeError
+from ..frozen import Frozen
 from .exception_checks import acceptable_arguments, acceptable_attribute, is_field
 from .exception_forms import CHAIN_LIMIT, LINKED_LIMIT, exception_to_dict
 from .exception_names import (
@@ -62,8 +62,7 @@ _Error = TypeVar("_Error", bound=Exception)
 _RELATIONS: Final = ("cause", "context", "both", "member")
 
 
-@dataclass(frozen=True, slots=True)
-class ExceptionWrapper:
+class ExceptionWrapper(Frozen):
     """An exception as an element of a batch result: to be raised, not returned."""
 
     exception: BaseException

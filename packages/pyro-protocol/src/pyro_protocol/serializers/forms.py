@@ -8,20 +8,25 @@ from __future__ import annotations
 
 from array import array
 from datetime import date, datetime, time, timedelta
-from decimal import Decimal
 from enum import Enum
 from operator import is_
 from typing import TYPE_CHECKING, Any, Final
-from uuid import UUID
 
 from .classes import simplify
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from .classes import Forms
 
-__all__ = ["BASE_FORMS", "COMMON_FORMS", "TEXT_FORMS", "Simplifier"]
+__all__ = [
+    "BASE_FORMS",
+    "COMMON_FORMS",
+    "LATE_COMMON_FORMS",
+    "LATE_TEXT_FORMS",
+    "TEXT_FORMS",
+    "Simplifier",
+]
 
 
 def _array_form(value: array[Any]) -> object:
@@ -30,20 +35,27 @@ def _array_form(value: array[Any]) -> object:
 
 COMMON_FORMS: Final[Forms] = {
     Enum: lambda member: member.value,
-    UUID: str,
     array: _array_form,
 }
-"""Identifiers as text, arrays as lists or text, members of enumerations as values."""
+"""Arrays as lists or text, members of enumerations as values."""
+
+LATE_COMMON_FORMS: Final[dict[str, Callable[[Any], object]]] = {"uuid.UUID": str}
+"""Identifiers as text; see `late_types`."""
 
 TEXT_FORMS: Final[Forms] = {
     **COMMON_FORMS,
-    Decimal: str,
     date: date.isoformat,
     datetime: datetime.isoformat,
     time: time.isoformat,
     timedelta: timedelta.total_seconds,
 }
-"""Those, and Decimals, dates and times as text, durations as seconds."""
+"""Those, and dates and times as text, durations as seconds."""
+
+LATE_TEXT_FORMS: Final[dict[str, Callable[[Any], object]]] = {
+    **LATE_COMMON_FORMS,
+    "decimal.Decimal": str,
+}
+"""Those, and Decimals as text."""
 
 BASE_FORMS: Final[Forms] = {
     bytearray: bytearray,
@@ -115,12 +127,8 @@ class Simplifier:
         simple = self._dict(dict(kwargs)) if kwargs else kwargs
         return object_id, method, self._sequence(plain), simple
 
-    def key(self, value: Any) -> Any:
-        """Return a key of a dictionary, or an element of a set, simplified."""
-        return self(value)
-
     def _keys(self, value: Any) -> Any:
-        simple = [self.key(item) for item in value]
+        simple = [self(item) for item in value]
         # A copy of a set may have another order, and so become other bytes.
         return value if all(map(is_, simple, value)) else type(value)(simple)
 
@@ -134,7 +142,7 @@ class Simplifier:
     def _dict(self, value: dict[Any, Any]) -> dict[Any, Any]:
         leaves = self._leaves
         if not _TEXT.issuperset(map(type, value)):
-            return {self.key(key): self(item) for key, item in value.items()}
+            return {self(key): self(item) for key, item in value.items()}
         if leaves.issuperset(map(type, value.values())):
             return value
         return {

@@ -12,9 +12,10 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import SerializeError
-from .classes import CLASS_KEY, Forms, recreate, simplify
+from .classes import CLASS_KEY, recreate, simplify
 from .codec import Buffer, Serializer
-from .forms import TEXT_FORMS
+from .forms import LATE_TEXT_FORMS, TEXT_FORMS
+from .late_types import add_late_forms
 from .limits import NESTING_LIMIT, too_deep
 
 if TYPE_CHECKING:
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["JsonSerializer"]
 
-_FORMS: Final[Forms] = {**TEXT_FORMS, frozenset: list, set: list}
+_FORMS: Final = {**TEXT_FORMS, frozenset: list, set: list}
+add_late_forms(_FORMS, LATE_TEXT_FORMS)
 
 
 def _default(obj: object) -> object:

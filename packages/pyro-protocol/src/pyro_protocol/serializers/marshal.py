@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from .classes import CLASS_KEY, recreate
 from .codec import Buffer, Serializer
-from .forms import BASE_FORMS, COMMON_FORMS, Simplifier
+from .forms import BASE_FORMS, COMMON_FORMS, LATE_COMMON_FORMS, Simplifier
+from .late_types import add_late_forms
 from .limits import NESTING_LIMIT, check_depth
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ _VERSION: Final = 4
 _LEAVES: Final = frozenset(
     {type(None), bool, int, float, complex, str, bytes, bytearray}
 )
+_FORMS: Final = {**BASE_FORMS, **COMMON_FORMS}
+add_late_forms(_FORMS, LATE_COMMON_FORMS)
 
 
 _CONTAINER_TYPES: Final = b"()[{<>"
@@ -52,7 +55,7 @@ class MarshalSerializer(Serializer):
     name = "marshal"
     id = 2
 
-    _simplify: Final = Simplifier(name, _LEAVES, {**BASE_FORMS, **COMMON_FORMS})
+    _simplify: Final = Simplifier(name, _LEAVES, _FORMS)
 
     def __init__(self, *, max_nesting: int = NESTING_LIMIT) -> None:
         self._max_nesting = max_nesting

@@ -26,9 +26,10 @@ from typing import TYPE_CHECKING, Any, Final
 from msgpack import ExtType, OutOfData, Packer, Unpacker, unpackb
 
 from ..errors import SerializeError
-from .classes import CLASS_KEY, Forms, class_from_dict, simplify
+from .classes import CLASS_KEY, class_from_dict, simplify
 from .codec import Buffer, Serializer
-from .forms import TEXT_FORMS
+from .forms import LATE_TEXT_FORMS, TEXT_FORMS
+from .late_types import add_late_forms
 from .limits import NESTING_LIMIT, check_hashes, too_deep
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 __all__ = [
     "VERIFY_FROM",
     "MsgpackSerializer",
+    "claims_little",
     "dict_of_pairs",
     "may_hold_large_map",
     "verify",
@@ -47,6 +49,12 @@ VERIFY_FROM: Final = 2 * 1024
 makes room for as many elements as a header claims, up to the size of the message;
 nested headers multiply that. Below this size it amounts to 11 MB at most."""
 
+# A header of one byte claims 15 elements at most. Of these, followed by a length, there
+# may be so many in a message of that size, for the same 11 MB.
+_LONG_HEADERS: Final = (b"\xdc", b"\xdd", b"\xde", b"\xdf")
+_MOST_LONG_HEADERS: Final = 20
+_LITTLE_BELOW: Final = 64 * 1024
+
 _COMPLEX: Final = 0x30
 _INTEGER: Final = 0x31
 _DATETIME: Final = 0x32
@@ -54,6 +62,8 @@ _DATE: Final = 0x33
 
 # Patterns that begin with a literal are searched for at the speed of memory. Maps of
 # up to 100 pairs need no check.
+_MAP16: Final = 0xDE
+_MAP32: Final = 0xDF
 _has_map16: Final = re.compile(rb"\xde(?:[\x01-\xff]|\x00[\x65-\xff])").search
 _has_map32: Final = re.compile(rb"\xdf[\x00-\x3f]").search
 
@@ -63,7 +73,34 @@ def may_hold_large_map(data: Buffer) -> bool:
 
     Any bytes can look like the header of one.
     """
+    if type(data) is bytes and _MAP16 not in data and _MAP32 not in data:
+        # A single byte is found at the speed of memory.
+        return False
     return bool(_has_map16(data) or _has_map32(data))
+
+
+def claims_little(data: Buffer, max_nesting: int) -> bool:
+    """Tell whether a message needs no `verify`, without looking at every element.
+
+    Args:
+        data: the message.
+        max_nesting: how deeply arrays and maps may be nested.
+    """
+    if (
+        type(data) is not bytes
+        or len(data) >= _LITTLE_BELOW
+        or max_nesting < NESTING_LIMIT
+    ):
+        return False
+    left = _MOST_LONG_HEADERS
+    for header in _LONG_HEADERS:
+        place = data.find(header)
+        while place >= 0:
+            left -= 1
+            if left < 0:
+                return False
+            place = data.find(header, place + 1)
+    return True
 
 
 def verify(data: Buffer, max_nesting: int = NESTING_LIMIT) -> None:
@@ -133,7 +170,7 @@ def _datetime(value: datetime) -> object:
     return ExtType(_DATETIME, struct.pack("<d", value.timestamp()))
 
 
-_FORMS: Final[Forms] = {
+_FORMS: Final = {
     **TEXT_FORMS,
     complex: lambda value: ExtType(
         _COMPLEX, struct.pack("<dd", value.real, value.imag)
@@ -143,6 +180,7 @@ _FORMS: Final[Forms] = {
     frozenset: list,
     set: list,
 }
+add_late_forms(_FORMS, LATE_TEXT_FORMS)
 _PACKED: Final = (type(None), int, float, str, bytes, bytearray, list, tuple, dict)
 
 
@@ -204,7 +242,8 @@ class MsgpackSerializer(Serializer):
 
     def _decode(self, data: Buffer) -> Any:
         if len(data) >= self._verify_from:
-            verify(data, self._max_nesting)
+            if not claims_little(data, self._max_nesting):
+                verify(data, self._max_nesting)
             if may_hold_large_map(data):
                 return unpackb(
                     data,

@@ -15,18 +15,25 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from msgpack import Packer, unpackb
+from msgpack import ExtType, Packer, packb, unpackb
 
 from ..errors import SecurityError, SerializeError
 from ..wire.frame import OUT_OF_BAND_FROM, SplitPayload
 from .classes import CLASS_KEY
 from .codec import Buffer, Call, Serializer, check_call
 from .limits import EQUAL_HASHES_LIMIT, NESTING_LIMIT
-from .msgpack import VERIFY_FROM, dict_of_pairs, may_hold_large_map, verify
-from .native_objects import MARK_DATACLASS, MARK_OBJECT, OBJECTS
+from .msgpack import (
+    VERIFY_FROM,
+    claims_little,
+    dict_of_pairs,
+    may_hold_large_map,
+    verify,
+)
+from .native_batches import BATCH, pack_batch, without_tuples
+from .native_objects import BOUND_OBJECTS, MARK_DATACLASS, MARK_OBJECT, OBJECTS
 from .native_packing import (
     ATOMS,
-    SEARCH_FROM,
+    LOOK_ELEMENTS,
     Repacker,
     holds_large,
     may_hold_bytearray,
@@ -41,26 +48,57 @@ if TYPE_CHECKING:
 
     from ..wire.frame import Payload
 
-__all__ = ["VERSION", "NativeSerializer"]
+__all__ = ["ONE_BYTE", "VERSION", "NativeSerializer", "read_scalar", "unpack"]
 
 VERSION: Final = 1
 """The version of the format, which peers agree on."""
+
+unpack: Final[Callable[..., Any]] = unpackb
+"""Reads a message that is small, and holds no compounds; given `read_scalar`."""
 
 _KEEP_LIMIT: Final = OUT_OF_BAND_FROM - 1
 """Size of a message in bytes up to which its packer is used again. A packer keeps a
 buffer as large as the largest message it has written."""
 
-_has_bytes_header: Final = re.compile(rb"[\xc4-\xc6]").search
+_FIRST_APART: Final = ExtType(BUFFER, BUFFER_DATA.pack(0))
+_ONLY_APART: Final[bytes] = packb(_FIRST_APART)
+"""A message that is nothing but a large buffer, and what stands for that in others."""
+
+# What bytes begin with.
+_BIN8: Final = 0xC4
+_BIN16: Final = 0xC5
+_BIN32: Final = 0xC6
+
 _has_mark_header: Final[Callable[[Any], object]] = re.compile(rb"\xd4\x01").search
 """Finds what a message with a compound holds somewhere: the start of an extension with
 one byte of data and the code of marks."""
 
+# The first of these bytes, which most messages have nowhere. A number is found in bytes
+# at the speed of memory.
+_MARK_STARTS: Final = 0xD4
 
-def _read_scalar(code: int, data: bytes) -> object:
+
+def read_scalar(code: int, data: bytes) -> object:
+    """Return the value of an extension that is one by itself.
+
+    Raises:
+        SerializeError: it is something else, or malformed.
+    """
     reader = SCALARS.get(code)
     if reader is None:
         raise SerializeError(f"unknown native extension type {code}")
     return reader(data)
+
+
+ONE_BYTE: Final[Mapping[int, Any]] = {
+    **{number: number for number in range(0x80)},
+    **{0x100 + number: number for number in range(-0x20, 0)},
+    0xA0: "",
+    0xC0: None,
+    0xC2: False,
+    0xC3: True,
+}
+"""The values that one byte stands for, but for the empty containers."""
 
 
 class _ManyScalarsError(Exception):
@@ -76,7 +114,7 @@ def _first_scalars() -> Callable[[int, bytes], object]:
         count += 1
         if count > EQUAL_HASHES_LIMIT:
             raise _ManyScalarsError
-        return _read_scalar(code, data)
+        return read_scalar(code, data)
 
     return read
 
@@ -84,7 +122,7 @@ def _first_scalars() -> Callable[[int, bytes], object]:
 def _unpack_scalars(data: Buffer) -> Any:
     """Read a large message without compounds."""
     if not may_hold_large_map(data):
-        return unpackb(data, strict_map_key=False, ext_hook=_read_scalar)
+        return unpackb(data, strict_map_key=False, ext_hook=read_scalar)
     # To check the keys of every dictionary takes half as long again.
     try:
         return unpackb(data, strict_map_key=False, ext_hook=_first_scalars())
@@ -92,7 +130,7 @@ def _unpack_scalars(data: Buffer) -> Any:
         return unpackb(
             data,
             strict_map_key=False,
-            ext_hook=_read_scalar,
+            ext_hook=read_scalar,
             object_pairs_hook=dict_of_pairs,
         )
 
@@ -123,6 +161,9 @@ def _dataclass_or_dict(items: list[Any]) -> object:
 
 _MARKS: Final = {
     letter: _Mark(build) for letter, build in (COMPOUNDS | OBJECTS).items()
+}
+_BOUND_MARKS: Final = {
+    letter: _Mark(build) for letter, build in (COMPOUNDS | BOUND_OBJECTS).items()
 }
 _MARKS_OR_DICTS: Final = {
     **_MARKS,
@@ -171,7 +212,7 @@ class _CompoundReader:
         if code == BUFFER:
             return self._buffer(data)
         if code != MARK:
-            return _read_scalar(code, data)
+            return read_scalar(code, data)
         mark = self._marks.get(data)
         if mark is None:
             raise SerializeError(f"unknown native mark {data[:8]!r}")
@@ -200,6 +241,8 @@ class NativeSerializer(Serializer):
     Args:
         unknown_as_dict: whether objects of classes that are not known here are read
             as the dictionaries they travel as: for programs that only pass them on.
+        bound: whether received streams and callbacks are refused, unless there is a
+            connection that they belong to.
         max_nesting: how deeply received containers may be nested; the msgpack library
             reads 1024 levels.
     """
@@ -208,12 +251,18 @@ class NativeSerializer(Serializer):
     id = 78
 
     def __init__(
-        self, *, unknown_as_dict: bool = False, max_nesting: int = NESTING_LIMIT
+        self,
+        *,
+        unknown_as_dict: bool = False,
+        bound: bool = False,
+        max_nesting: int = NESTING_LIMIT,
     ) -> None:
         self._max_nesting = max_nesting
         # A message is not nested deeper than it is long.
         self._verify_from = min(VERIFY_FROM, max_nesting + 1)
         self._marks = _MARKS_OR_DICTS if unknown_as_dict else _MARKS
+        if bound:
+            self._marks = _BOUND_MARKS
         # A packer in use is not in the list: neither another thread nor a converter
         # that serializes something itself can get hold of it. Taking from and adding
         # to the end of a list needs no lock. After an error it is not put back.
@@ -231,6 +280,8 @@ class NativeSerializer(Serializer):
             SerializeError: the value holds something that cannot travel.
         """
         if not _looked_through and type(value) not in ATOMS and holds_large(value):
+            if type(value) is bytes:
+                return SplitPayload(_ONLY_APART, (value,))
             return self._repacked(value, apart=True)
         try:
             packer = self._packers.pop()
@@ -253,8 +304,10 @@ class NativeSerializer(Serializer):
         # The packer writes a bytearray as bytes, without asking. To look for one in
         # every value would double the time; most messages tell that there is none.
         if (
-            _has_bytes_header(data) if size < SEARCH_FROM else may_hold_bytes(data)
-        ) and may_hold_bytearray(value):
+            (_BIN8 in data or _BIN16 in data or _BIN32 in data)
+            and may_hold_bytes(data)
+            and may_hold_bytearray(value)
+        ):
             return self._repacked(value, apart=False)
         return data
 
@@ -270,9 +323,16 @@ class NativeSerializer(Serializer):
         Raises:
             SerializeError: an argument holds something that cannot travel.
         """
+        if method == BATCH:
+            packed = self._packed_batch(object_id, args, kwargs, apart=True)
+            if packed is not None:
+                return packed
+            args = without_tuples(args)
         call = [object_id, method, [*args], kwargs]
-        for argument in args:
+        for argument in args if len(args) <= LOOK_ELEMENTS else args[:1]:
             if type(argument) not in ATOMS and holds_large(argument):
+                if type(argument) is bytes and not kwargs:
+                    return self._call_with_bytes(call, argument)
                 return self._repacked(call, apart=True)
         if kwargs and holds_large(kwargs):
             return self._repacked(call, apart=True)
@@ -298,8 +358,57 @@ class NativeSerializer(Serializer):
         Raises:
             SerializeError: an argument holds something that cannot travel.
         """
+        if method == BATCH:
+            packed = self._packed_batch(object_id, args, kwargs, apart=False)
+            if packed is not None:
+                return packed
+            args = without_tuples(args)
         call = [object_id, method, [*args], kwargs]
         return self.encode(call, True, False)  # type: ignore[return-value]  # noqa: FBT003 - nothing stands apart
+
+    def _packed_batch(
+        self,
+        object_id: str,
+        calls: Sequence[object],
+        kwargs: object,
+        *,
+        apart: bool,
+    ) -> bytes | None:
+        """Return a batch as bytes; None if its calls are not as most are."""
+        if kwargs is not None or (apart and calls and holds_large(calls[0])):
+            return None
+        try:
+            packer = self._packers.pop()
+        except IndexError:
+            packer = new_packer()
+        try:
+            data = pack_batch(packer, object_id, calls)
+        except Exception:  # noqa: BLE001 - told of when it is tried again
+            return None
+        if data is None:
+            return None
+        if len(data) <= _KEEP_LIMIT:
+            self._packers.append(packer)
+        elif apart and may_hold_large(data):
+            return None
+        # As in `encode`.
+        return None if may_hold_bytes(data) and may_hold_bytearray(calls) else data
+
+    def _call_with_bytes(self, call: list[Any], data: bytes) -> bytes | SplitPayload:
+        """Return a call with large bytes; quickly if nothing else in it is large."""
+        args = []
+        for argument in call[2]:
+            if argument is data:
+                args.append(_FIRST_APART)
+            elif type(argument) in ATOMS:
+                args.append(argument)
+            else:
+                return self._repacked(call, apart=True)
+        if args.count(_FIRST_APART) > 1:
+            return self._repacked(call, apart=True)
+        call[2] = args
+        head = self.encode(call, True, False)  # noqa: FBT003 - nothing else stands apart
+        return SplitPayload(head, (data,))  # type: ignore[arg-type] # they are bytes
 
     def _repacked(self, value: object, *, apart: bool) -> bytes | SplitPayload:
         repacker = Repacker(apart=apart)
@@ -326,8 +435,10 @@ class NativeSerializer(Serializer):
             # them. If there are any the search refuses it.
             if len(data) >= self._verify_from:
                 return self._loads_large(data)
-            if _has_mark_header(data) is None:
-                return unpackb(data, strict_map_key=False, ext_hook=_read_scalar)
+            if (type(data) is bytes and _MARK_STARTS not in data) or _has_mark_header(
+                data
+            ) is None:
+                return unpackb(data, strict_map_key=False, ext_hook=read_scalar)
             return _CompoundReader(self._marks).read(data)
         except (SerializeError, SecurityError):
             raise
@@ -335,13 +446,22 @@ class NativeSerializer(Serializer):
             raise self._decode_error(error) from error
 
     def _loads_large(self, data: Payload) -> Any:
+        head: Buffer
+        buffers: Sequence[Buffer]
         if isinstance(data, SplitPayload):
+            if data.head == _ONLY_APART and len(data.buffers) == 1:
+                return data.buffers[0]
             head, buffers = data.head, data.buffers
         else:
-            head, buffers = memoryview(data), ()
-        if len(head) >= self._verify_from:
+            head, buffers = data, ()
+        if len(head) >= self._verify_from and not claims_little(
+            head, self._max_nesting
+        ):
             verify(head, self._max_nesting)
-        if not buffers and _has_mark_header(head) is None:
+        if not buffers and (
+            (type(head) is bytes and _MARK_STARTS not in head)
+            or _has_mark_header(head) is None
+        ):
             return _unpack_scalars(head)
         return _CompoundReader(self._marks, buffers).read(head)
 

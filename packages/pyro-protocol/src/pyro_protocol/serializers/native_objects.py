@@ -25,21 +25,26 @@ refused, unless the configuration item UNKNOWN_CLASSES has it arrive as a dictio
 
 from __future__ import annotations
 
-from dataclasses import is_dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import SerializeError
-from .allowed import class_name, is_named_tuple
+from .allowed import class_name, is_dataclass_type, is_named_tuple
 from .classes import CLASS_KEY, class_from_dict, record_from_fields, value_or_object
-from .connection_states import CallbackState, StreamState, connection_references
-from .native_types import FORMS, mark
+from .connection_states import (
+    CallbackState,
+    StreamState,
+    UnboundReferenceError,
+    connection_references,
+)
+from .foreign import ForeignMember, ForeignRecord
+from .native_types import FORMS, MARK_ENUM, mark
 from .numpy_arrays import Place, array_parts, read_array, read_scalar
 from .records import fields_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["MARK_DATACLASS", "MARK_OBJECT", "OBJECTS", "own_form"]
+__all__ = ["BOUND_OBJECTS", "MARK_DATACLASS", "MARK_OBJECT", "OBJECTS", "own_form"]
 
 _MARK_NAMED_TUPLE: Final = mark(b"N")
 MARK_DATACLASS: Final = mark(b"D")
@@ -74,7 +79,7 @@ def own_form(obj: Any, place: Place = _in_band) -> object | None:
     if is_named_tuple(clazz):
         return [_MARK_NAMED_TUPLE, class_name(clazz), fields_of(obj)]
     # What a class derived from a builtin one holds is not in its fields.
-    if is_dataclass(clazz) and FORMS.keys().isdisjoint(clazz.__mro__):
+    if is_dataclass_type(clazz) and FORMS.keys().isdisjoint(clazz.__mro__):
         if isinstance(obj, StreamState | CallbackState):
             raise SerializeError(
                 f"cannot serialize {obj!r} with native; it belongs to one connection"
@@ -85,6 +90,20 @@ def own_form(obj: Any, place: Place = _in_band) -> object | None:
         return None
     parts, is_array = found
     return [_MARK_NUMPY_ARRAY if is_array else _MARK_NUMPY_SCALAR, *parts]
+
+
+def _foreign_record_form(record: ForeignRecord) -> object:
+    is_tuple = record.kind == "namedtuple"
+    letter = _MARK_NAMED_TUPLE if is_tuple else MARK_DATACLASS
+    return [letter, record.class_name, record.fields]
+
+
+def _foreign_member_form(member: ForeignMember) -> object:
+    return [MARK_ENUM, member.class_name, member.name, member.value]
+
+
+FORMS[ForeignRecord] = _foreign_record_form
+FORMS[ForeignMember] = _foreign_member_form
 
 
 def _state_form(state: StreamState | CallbackState) -> object:
@@ -134,6 +153,24 @@ def _referred(state: StreamState | CallbackState) -> object:
     return state if references is None else references.decode(state)
 
 
+def _read_bound_stream(items: list[Any]) -> object:
+    _check_bound("a stream", "chunks")
+    return _read_stream(items)
+
+
+def _read_bound_callback(items: list[Any]) -> object:
+    _check_bound("a callback", "callbacks")
+    return _read_callback(items)
+
+
+def _check_bound(what: str, capability: str) -> None:
+    if connection_references.get() is None:
+        raise UnboundReferenceError(
+            f"{what} cannot be received here: the capability {capability!r} is not in "
+            "force on this connection"
+        )
+
+
 def _read_object(items: list[Any]) -> object:
     (data,) = items
     if type(data) is not dict or CLASS_KEY not in data:
@@ -156,3 +193,10 @@ OBJECTS: Final[dict[bytes, Callable[[list[Any]], object]]] = {
     MARK_OBJECT.data: _read_object,
 }
 """What makes an object of the rest of an array, by the letter of its mark."""
+
+BOUND_OBJECTS: Final[dict[bytes, Callable[[list[Any]], object]]] = {
+    **OBJECTS,
+    _MARK_STREAM.data: _read_bound_stream,
+    _MARK_CALLBACK.data: _read_bound_callback,
+}
+"""The same where streams and callbacks are refused without a connection."""

@@ -18,6 +18,8 @@ from msgpack import ExtType, Packer, Unpacker
 
 from ..wire.frame import MAX_BUFFERS, OUT_OF_BAND_FROM
 from .classes import CLASS_KEY, class_converters, simplify
+from .foreign import ForeignMember, ForeignRecord
+from .late_types import learn_late_types
 from .native_objects import MARK_OBJECT, own_form
 from .native_types import (
     BUFFER,
@@ -36,18 +38,17 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ATOMS",
-    "SEARCH_FROM",
+    "LOOK_ELEMENTS",
+    "NUMBERS",
     "Repacker",
     "holds_large",
     "may_hold_bytearray",
     "may_hold_bytes",
     "may_hold_large",
+    "new_arguments_packer",
     "new_packer",
+    "pack_number",
 ]
-
-SEARCH_FROM: Final = 100
-"""Size in bytes of a message from which `may_hold_bytes` is quicker than a regular
-expression, which takes its time for each byte."""
 
 _BYTES_HEADERS: Final = b"\xc4\xc5\xc6"
 # Below this size in bytes, it is quicker to look through the value.
@@ -60,7 +61,7 @@ _LONGEST_LENGTH: Final = 4
 _NEVER: Final = 0xC1
 
 _LOOK_LEVELS: Final = 3
-_LOOK_ELEMENTS: Final = 8
+LOOK_ELEMENTS: Final = 8
 """How far a value is looked through for large buffers before it is packed; what is
 longer than this mostly holds many of a kind, and one of them is looked at. A miss
 costs time only: a large message is searched for buffers."""
@@ -73,7 +74,8 @@ ATOMS: Final = frozenset({type(None), bool, int, float, str})
 _BUFFERS: Final = _BYTES | {memoryview}
 _CONTAINERS: Final = frozenset({dict, list, tuple})
 _ONLY_DICTS: Final = frozenset({dict})
-_CLEAN: Final = (ATOMS | {bytes, memoryview, *FORMS}) - {bytearray, deque, slice}
+_HOLDERS: Final = {bytearray, deque, slice, ForeignRecord, ForeignMember}
+_CLEAN: Final = (ATOMS | {bytes, memoryview, *FORMS}) - _HOLDERS
 _CLEAN_LEAVES: Final = _CLEAN - _CONTAINERS
 
 
@@ -92,9 +94,32 @@ def _simple(obj: Any, forms: Forms, own: Callable[[Any], object | None]) -> obje
     return result
 
 
+_BUFFER: Final = 2048
+"""Bytes that a packer has before it grows, which lasts: a page for most messages."""
+
+
 def new_packer(default: Callable[[Any], object] = _default) -> Packer:
     """Return a packer of the native format; ``default`` writes what it cannot."""
-    return Packer(default=default, strict_types=True, use_bin_type=True)
+    # Each connection has one, and by default it would keep 256 KiB ready.
+    return Packer(
+        default=default, strict_types=True, use_bin_type=True, buf_size=_BUFFER
+    )
+
+
+def new_arguments_packer() -> Callable[[object], bytes]:
+    """Return what writes a tuple of ``ATOMS``, or a dictionary of them, as one."""
+    # Types that are taken strictly would leave the tuple out.
+    pack: Callable[[object], bytes] = Packer().pack
+    return pack
+
+
+NUMBERS: Final = frozenset({type(None), bool, int, float})
+"""What the packer writes without asking anybody."""
+
+# So one does for all threads, and to look for what is rarer is not needed.
+pack_number: Final[Callable[[object], bytes]] = Packer(strict_types=True).pack
+"""Writes one of the ``NUMBERS``, a text or bytes; an integer beyond 64 bits is an
+OverflowError. It keeps as much memory as the longest has needed."""
 
 
 def may_hold_bytes(data: bytes) -> bool:
@@ -171,17 +196,20 @@ def may_hold_large(data: bytes) -> bool:
 def holds_large(value: Any, levels: int = _LOOK_LEVELS) -> bool:
     """Tell whether a large buffer is found in a value without looking far."""
     kind = type(value)
-    if kind in _BYTES:
+    if kind is dict:
+        items = value.values()
+    elif kind is list or kind is tuple:
+        items = value
+    elif kind in _BYTES:
         return len(value) >= OUT_OF_BAND_FROM
-    if kind in _CONTAINERS:
-        if not levels:
-            return False
-        items = value.values() if kind is dict else value
-        for item in items if len(items) <= _LOOK_ELEMENTS else islice(items, 1):
-            if type(item) not in ATOMS and holds_large(item, levels - 1):
-                return True
+    else:
+        return _size_of(value) >= OUT_OF_BAND_FROM
+    if not levels:
         return False
-    return _size_of(value) >= OUT_OF_BAND_FROM
+    for item in items if len(items) <= LOOK_ELEMENTS else islice(items, 1):
+        if type(item) not in ATOMS and holds_large(item, levels - 1):
+            return True
+    return False
 
 
 def _size_of(value: Any) -> int:
@@ -210,6 +238,7 @@ class Repacker:
     def __init__(self, *, apart: bool = False) -> None:
         self.buffers: list[Buffer] = []
         self._apart = apart
+        learn_late_types()
         self._forms: Forms = {**FORMS, array: self._array} if apart else FORMS
 
     def pack(self, value: object) -> bytes:

@@ -71,13 +71,8 @@ import sys
 from array import array
 from collections import deque
 from datetime import date, datetime, time, timedelta, timezone, tzinfo
-from decimal import Decimal
 from enum import Enum
-from fractions import Fraction
-from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
-from typing import TYPE_CHECKING, Any, Final
-from uuid import UUID
-from zoneinfo import ZoneInfo
+from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
 from msgpack import ExtType
 
@@ -85,12 +80,17 @@ from ..errors import SerializeError
 from .allowed import class_name
 from .classes import CLASS_KEY, value_or_object
 from .forms import BASE_FORMS
+from .late_types import add_late_forms
 from .limits import check_hashes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from decimal import Decimal
+    from fractions import Fraction
+    from pathlib import PurePath
+    from uuid import UUID
+    from zoneinfo import ZoneInfo
 
-    from .classes import Forms
     from .codec import Buffer
 
 __all__ = [
@@ -100,6 +100,7 @@ __all__ = [
     "FORMS",
     "FRACTION_BITS_LIMIT",
     "MARK",
+    "MARK_ENUM",
     "SCALARS",
     "apart_array_form",
     "bytearray_form",
@@ -127,7 +128,7 @@ _MARK_SLICE: Final = mark(b"l")
 _MARK_FRACTION: Final = mark(b"q")
 _MARK_TIMEZONE: Final = mark(b"o")
 _MARK_AWARE: Final = mark(b"z")
-_MARK_ENUM: Final = mark(b"E")
+MARK_ENUM: Final = mark(b"E")
 _MARK_ARRAY: Final = mark(b"a")
 
 _BYTEARRAY: Final = 2
@@ -202,7 +203,7 @@ def _with_zone(naive: ExtType, value: datetime | time) -> object:
     zone = value.tzinfo
     if zone is None:
         return naive
-    if type(zone) is timezone or (type(zone) is ZoneInfo and zone.key):
+    if type(zone) is timezone or (_is_zone_info(zone) and zone.key):
         return [_MARK_AWARE, naive, zone]
     offset = value.utcoffset()
     if offset is None:
@@ -210,6 +211,12 @@ def _with_zone(naive: ExtType, value: datetime | time) -> object:
             f"cannot serialize the time zone {zone!r} with native; it gives no offset"
         )
     return [_MARK_AWARE, naive, timezone(offset, value.tzname() or "")]
+
+
+def _is_zone_info(zone: tzinfo) -> TypeGuard[ZoneInfo]:
+    # Without the module there are none.
+    module = sys.modules.get("zoneinfo")
+    return module is not None and type(zone) is module.ZoneInfo
 
 
 def _timezone_form(value: timezone) -> object:
@@ -252,6 +259,8 @@ def apart_array_form(
 
 
 def _path_form(value: PurePath) -> ExtType:
+    from pathlib import Path, PurePosixPath  # noqa: PLC0415 - see `late_types`
+
     flavour = "p" if isinstance(value, PurePosixPath) else "w"
     if isinstance(value, Path):
         flavour = flavour.upper()
@@ -271,10 +280,10 @@ def _check_fraction(numerator: int, denominator: int) -> None:
 
 
 def _enum_form(member: Enum) -> object:
-    return [_MARK_ENUM, class_name(type(member)), member.name, member.value]
+    return [MARK_ENUM, class_name(type(member)), member.name, member.value]
 
 
-FORMS: Final[Forms] = {
+FORMS: Final[dict[type, Callable[[Any], object]]] = {
     **BASE_FORMS,
     bytearray: bytearray_form,
     complex: lambda value: ExtType(
@@ -287,21 +296,27 @@ FORMS: Final[Forms] = {
     deque: lambda value: [_MARK_DEQUE, value.maxlen, *value],
     range: lambda value: [_MARK_RANGE, value.start, value.stop, value.step],
     slice: lambda value: [_MARK_SLICE, value.start, value.stop, value.step],
-    Fraction: _fraction_form,
-    Decimal: lambda value: ExtType(_DECIMAL, str(value).encode("ascii")),
-    UUID: lambda value: ExtType(_UUID, value.bytes),
     timedelta: _timedelta_form,
     date: _date_form,
     datetime: _datetime_form,
     time: _time_form,
     timezone: _timezone_form,
-    ZoneInfo: _zone_form,
     array: _array_form,
-    PurePath: _path_form,
     Enum: _enum_form,
     type(...): lambda _: ExtType(_CONSTANT, _ELLIPSIS_DATA),
 }
 """What the packer writes for the types that msgpack does not have."""
+
+add_late_forms(
+    FORMS,
+    {
+        "decimal.Decimal": lambda value: ExtType(_DECIMAL, str(value).encode("ascii")),
+        "fractions.Fraction": _fraction_form,
+        "pathlib.PurePath": _path_form,
+        "uuid.UUID": lambda value: ExtType(_UUID, value.bytes),
+        "zoneinfo.ZoneInfo": _zone_form,
+    },
+)
 
 
 def _read_complex(data: bytes) -> complex:
@@ -344,7 +359,31 @@ _ARRAY_SIZES: Final = {
 }
 
 
+def _read_decimal(data: bytes) -> Decimal:
+    from decimal import Decimal  # noqa: PLC0415 - see `late_types`
+
+    return Decimal(data.decode("ascii"))
+
+
+def _read_uuid(data: bytes) -> UUID:
+    from uuid import UUID  # noqa: PLC0415 - see `late_types`
+
+    return UUID(bytes=data)
+
+
+def _read_zone(data: bytes) -> ZoneInfo:
+    from zoneinfo import ZoneInfo  # noqa: PLC0415 - see `late_types`
+
+    return ZoneInfo(data.decode("utf-8"))
+
+
 def _read_path(data: bytes) -> PurePath:
+    from pathlib import (  # noqa: PLC0415 - see `late_types`
+        Path,
+        PurePosixPath,
+        PureWindowsPath,
+    )
+
     text = data.decode("utf-8", "surrogateescape")
     kind, text = text[0], text[1:]
     if kind not in "pPwW":
@@ -376,13 +415,13 @@ SCALARS: Final[dict[int, Callable[[bytes], object]]] = {
     _BYTEARRAY: bytearray,
     _INTEGER: lambda data: int.from_bytes(data, "big", signed=True),
     _COMPLEX: _read_complex,
-    _DECIMAL: lambda data: Decimal(data.decode("ascii")),
-    _UUID: lambda data: UUID(bytes=data),
+    _DECIMAL: _read_decimal,
+    _UUID: _read_uuid,
     _TIMEDELTA: lambda data: timedelta(*_TIMEDELTA_DATA.unpack(data)),
     _DATE: lambda data: date(*_DATE_DATA.unpack(data)),
     _DATETIME: _read_datetime,
     _TIME: _read_time,
-    _ZONE: lambda data: ZoneInfo(data.decode("utf-8")),
+    _ZONE: _read_zone,
     _ARRAY: _read_array,
     _PATH: _read_path,
     _CONSTANT: _read_constant,
@@ -420,6 +459,8 @@ def _read_fraction(items: list[Any]) -> Fraction:
     if type(numerator) is not int or type(denominator) is not int:
         raise TypeError("the parts of a Fraction must be integers")
     _check_fraction(numerator, denominator)
+    from fractions import Fraction  # noqa: PLC0415 - see `late_types`
+
     return Fraction(numerator, denominator)
 
 
@@ -451,7 +492,7 @@ COMPOUNDS: Final[dict[bytes, Callable[[list[Any]], object]]] = {
     _MARK_FRACTION.data: _read_fraction,
     _MARK_TIMEZONE.data: _read_timezone,
     _MARK_AWARE.data: _read_aware,
-    _MARK_ENUM.data: _read_enum,
+    MARK_ENUM.data: _read_enum,
     _MARK_ARRAY.data: _read_apart_array,
 }
 """What makes a value of the rest of an array, by the letter of its mark."""

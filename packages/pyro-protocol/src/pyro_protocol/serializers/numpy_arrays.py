@@ -45,10 +45,10 @@ DIMENSIONS_LIMIT: Final = 64
 """How many dimensions numpy itself can handle, from version 2 on."""
 
 # The plain types have the same form on all machines; long doubles do not.
-_is_plain: Final = re.compile(
+_PLAIN: Final = (
     r"[<>|](?:b1|[iu][1248]|f[248]|c(?:8|16)|[SUV][0-9]{1,9}"
     r"|[mM]8(?:\[(?:[1-9][0-9]{0,8})?(?:Y|M|W|D|h|m|s|ms|us|ns|ps|fs|as)\])?)"
-).fullmatch
+)
 # The numbers among them as the struct module writes them.
 _NUMBERS: Final = {
     "b1": "?", "f2": "e", "f4": "f", "f8": "d", "c8": "ff", "c16": "dd",
@@ -140,7 +140,7 @@ def _description(numpy: Any, dtype: Any) -> object:
         }
     text: str = dtype.str
     # Types that others have added to numpy look like raw bytes.
-    if _is_plain(text) is None or numpy.dtype(text) != dtype:
+    if re.fullmatch(_PLAIN, text) is None or numpy.dtype(text) != dtype:
         raise SerializeError(
             f"cannot serialize numpy's type {str(dtype)[:100]!r} with native; "
             + (
@@ -235,7 +235,7 @@ def _missing() -> SerializeError:
 def _dtype(numpy: Any, described: object, levels: int = LEVELS_LIMIT) -> Any:
     """Return a type of elements; what numpy does not like, it raises."""
     if isinstance(described, str):
-        if _is_plain(described) is None:
+        if re.fullmatch(_PLAIN, described) is None:
             raise SerializeError(f"malformed array; unknown type {described[:100]!r}")
         return numpy.dtype(described)
     if not levels:

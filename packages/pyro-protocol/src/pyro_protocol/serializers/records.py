@@ -13,12 +13,12 @@ if there is no such name, by its value, too.
 
 from __future__ import annotations
 
-import dataclasses
 from enum import Enum, Flag
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 from ..errors import SerializeError
+from ..frozen import NamedTuple
 from .codec import type_name
 
 __all__ = ["build_dataclass", "build_member", "build_named_tuple", "fields_of"]
@@ -57,7 +57,9 @@ def _fields(clazz: Any) -> _Fields:
         if issubclass(clazz, tuple):
             fields = _Fields(tuple(clazz._fields), ())
         else:
-            all_fields = dataclasses.fields(clazz)
+            from dataclasses import fields as fields_declared  # noqa: PLC0415 - see the module `frozen`
+
+            all_fields = fields_declared(clazz)
             fields = _Fields(
                 tuple(field.name for field in all_fields if field.init),
                 tuple(field.name for field in all_fields if not field.init),

@@ -6,70 +6,37 @@ SERPENT_BYTES_REPR they travel as literals and arrive as bytes. An empty set arr
 as an empty tuple, a frozenset as a set; dates, UUIDs and Decimals arrive as text,
 durations as seconds, members of enumerations as their values, and instances of
 classes derived from builtin ones as the plain value.
-
-The serpent library writes the text. Its registry of classes is not used, because
-it belongs to the whole process; objects have been made plain before.
 """
 
 from __future__ import annotations
 
-from collections import UserDict, UserList, UserString, deque
+from collections.abc import Callable
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
-import serpent
-
 from ..config import config
-from ..errors import SerializeError
-from .classes import Forms, recreate
-from .codec import Buffer, Serializer, type_name
-from .forms import BASE_FORMS, TEXT_FORMS, Simplifier
-from .serpent_reader import NESTING_LIMIT, read_serpent
+from .classes import recreate
+from .codec import Buffer, Serializer
+from .limits import NESTING_LIMIT
+from .serpent_writer import SerpentWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
 __all__ = ["SerpentSerializer"]
 
-_BYTES: Final = frozenset({bytes, bytearray, memoryview})
-_LEAVES: Final = _BYTES | {type(None), bool, int, float, complex, str}
-_EMPTY: Final[dict[str, object]] = {}
-_FORMS: Final[Forms] = {
-    **BASE_FORMS,
-    **TEXT_FORMS,
-    UserDict: dict,
-    UserList: list,
-    UserString: str,
-    deque: list,
-    type(_EMPTY.items()): list,
-    type(_EMPTY.keys()): list,
-    type(_EMPTY.values()): list,
-}
+_Reader = Callable[[str, int], tuple[Any, bool]]
+
+_HEADER: Final = "# serpent utf-8 python3.2\n"
 
 
-class _SerpentSimplifier(Simplifier):
-    """Refuses the keys that no reader of the text could read."""
+# What programs of our family hardly ever need, and takes long to import.
+@cache
+def _readers() -> tuple[_Reader, _Reader]:
+    """Return what reads a value, and what reads a call."""
+    from .serpent_shortcuts import read_call, read_value  # noqa: PLC0415
 
-    def __init__(self, bytes_repr: Callable[[], bool]) -> None:
-        super().__init__("serpent", _LEAVES, _FORMS)
-        self._bytes_repr = bytes_repr
-
-    def key(self, value: Any) -> Any:
-        kind = type(value)
-        if kind is str or kind is int:
-            return value
-        if kind is tuple:
-            return self._keys(value)
-        if kind in _BYTES and not self._bytes_repr():
-            raise SerializeError(
-                f"cannot serialize {type_name(kind)} with serpent as a key or in a set;"
-                " use text, or set the configuration item SERPENT_BYTES_REPR"
-            )
-        if (kind is float or kind is complex) and value != value:  # noqa: PLR0124 - only nan is
-            raise SerializeError(
-                f"cannot serialize a {kind.__name__} that is not a number with serpent"
-                " as a key or in a set"
-            )
-        return self(value)
+    return read_value, read_call
 
 
 class SerpentSerializer(Serializer):
@@ -90,18 +57,14 @@ class SerpentSerializer(Serializer):
     ) -> None:
         self._max_nesting = max_nesting
         self._bytes_repr = bytes_repr
-        self._simplify = _SerpentSimplifier(self._writes_literals)
+        self._writer = SerpentWriter(self._writes_literals)
 
     def _writes_literals(self) -> bool:
         chosen = self._bytes_repr
         return config.SERPENT_BYTES_REPR if chosen is None else chosen
 
     def _encode(self, value: object) -> bytes:
-        return self._write(self._simplify(value))
-
-    def _write(self, value: object) -> bytes:
-        data: bytes = serpent.dumps(value, bytes_repr=self._writes_literals())
-        return data
+        return f"{_HEADER}{self._writer.write(value)}".encode()
 
     def _encode_call(
         self,
@@ -110,11 +73,22 @@ class SerpentSerializer(Serializer):
         args: Sequence[object],
         kwargs: Mapping[str, object] | None,
     ) -> bytes:
-        return self._write(self._simplify.call(object_id, method, args, kwargs))
+        text = self._writer.write_call(object_id, method, args, kwargs)
+        return f"{_HEADER}{text}".encode()
 
     def _decode(self, data: Buffer) -> Any:
-        text = str(data, "utf-8")
-        if text.startswith("#"):
-            text = text[text.find("\n") + 1 :]
-        value, has_classes = read_serpent(text, self._max_nesting)
+        read_value, _ = _readers()
+        value, has_classes = read_value(_text_of(data), self._max_nesting)
         return recreate(value, serpent=True) if has_classes else value
+
+    def _decode_call(self, data: Buffer) -> Any:
+        _, read_call = _readers()
+        call, has_classes = read_call(_text_of(data), self._max_nesting)
+        return recreate(call, serpent=True) if has_classes else call
+
+
+def _text_of(data: Buffer) -> str:
+    """Return the text without its first line, if that is a comment."""
+    text = data.decode() if type(data) is bytes else str(data, "utf-8")
+    text = text.removeprefix(_HEADER)
+    return text[text.find("\n") + 1 :] if text[:1] == "#" else text

@@ -40,7 +40,10 @@ serializers_by_id: Final[dict[int, Serializer]] = {
 def serializers_within(
     *, max_nesting: int, bytes_repr: bool = False
 ) -> Mapping[int, Serializer]:
-    """Return every serializer by its number, keeping to certain settings.
+    """Return what a conversation is read with, keeping to certain settings.
+
+    That is every serializer by its number. Streams and callbacks are refused where no
+    capability is in force that gives them a meaning.
 
     Args:
         max_nesting: how deeply received containers may be nested. No format goes
@@ -48,7 +51,8 @@ def serializers_within(
         bytes_repr: whether serpent writes bytes as literals.
     """
     serpent = SerpentSerializer(max_nesting=max_nesting, bytes_repr=bytes_repr)
+    native = NativeSerializer(bound=True, max_nesting=max_nesting)
+    own = {serpent.id: serpent, native.id: native}
     if max_nesting == NESTING_LIMIT:
-        return {**serializers_by_id, serpent.id: serpent}
-    limited = {kind.id: kind(max_nesting=max_nesting) for kind in _KINDS}
-    return {**limited, serpent.id: serpent}
+        return {**serializers_by_id, **own}
+    return {**{kind.id: kind(max_nesting=max_nesting) for kind in _KINDS}, **own}

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Sequence
+from importlib import import_module
 from typing import Any, Final
 
 from ..errors import PyroError, SerializeError
@@ -68,8 +69,14 @@ def _no_factory(state: ReferenceState) -> object:
     )
 
 
+def _first_reference(state: ReferenceState) -> object:
+    # It sets the hooks; a program that uses nothing but serializers lacks it so far.
+    import_module("..references", __package__)
+    return _decode_reference(state)
+
+
 _encode_reference: Callable[[object], ReferenceState | None] = _no_reference
-_decode_reference: Callable[[ReferenceState], object] = _no_factory
+_decode_reference: Callable[[ReferenceState], object] = _first_reference
 
 
 def set_reference_hooks(

@@ -360,15 +360,15 @@ class Answerer(StreamProducer, StreamConsumer):
 
     def _take_request(self, frame: Frame) -> None:
         """Take in a request where calls are counted."""
-        if not self._takes_another(frame):
-            raise RemoteProtocolError(
-                f"request {frame.sequence} is in flight already"
-                if frame.sequence in self._running
-                else f"more than {self._most_running} requests are in flight"
-            )
         if not frame.flags & FLAG_ONEWAY:
+            if not self._takes_another(frame):
+                raise RemoteProtocolError(
+                    f"request {frame.sequence} is in flight already"
+                    if frame.sequence in self._running
+                    else f"more than {self._most_running} requests are in flight"
+                )
             self._running.add(frame.sequence)
-        if DEADLINE in self.capabilities and type(frame) is Frame:
+        if frame.annotations and DEADLINE in self.capabilities and type(frame) is Frame:
             try:
                 decode_deadline(frame.annotations)
             except RemoteProtocolError as error:

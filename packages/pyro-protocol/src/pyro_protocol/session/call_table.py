@@ -6,7 +6,9 @@ at the same time, so everything here happens under the lock of the connection.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+from weakref import ref
 
 from ..context import CallState
 from ..errors import (
@@ -14,7 +16,14 @@ from ..errors import (
     RemoteProtocolError,
     TimeoutError,  # noqa: A004 - the documented name
 )
-from ..wire import FLAG_COMPRESSED, Frame
+from ..wire import (
+    FLAG_COMPRESSED,
+    FLAG_CORRELATION,
+    HEADER_SIZE,
+    NO_ANNOTATIONS,
+    Frame,
+    MessageType,
+)
 from .answering import RefusedRequest
 from .deadlines import Deadline
 
@@ -27,18 +36,29 @@ if TYPE_CHECKING:
 
 __all__ = ["CallTable", "ServedCall"]
 
+_INVOKE: Final = int(MessageType.INVOKE)
+
 
 class ServedCall(CallState):
     """The state of a call that has not been answered yet.
 
     Attributes:
-        frame: the request.
+        message: the bytes of the request, where it took the short way.
         begun: whether the method may have been run.
         interruption: what is answered when the coroutine of the call is stopped.
         stop: stops the coroutine, from any thread; None if there is none.
     """
 
-    __slots__ = ("begun", "frame", "interruption", "stop")
+    __slots__ = (
+        "__weakref__",
+        "_frame",
+        "begun",
+        "interruption",
+        "message",
+        "stop",
+    )
+
+    message: bytes
 
     def __init__(self, client: Any, frame: Frame, deadline: Deadline | None) -> None:
         super().__init__(
@@ -50,10 +70,32 @@ class ServedCall(CallState):
             frame.correlation_id,
         )
         self.deadline: Deadline | None = deadline
-        self.frame: Frame = frame
+        self._frame: Frame | None = frame
         self.begun: bool = False
         self.interruption: Exception | None = None
         self.stop: Callable[[], None] | None = None
+
+    @property
+    def frame(self) -> Frame:
+        """The request; where the short way made none, an equal one each time."""
+        frame = self._frame
+        if frame is not None:
+            return frame
+        start = HEADER_SIZE + int.from_bytes(self.message[16:20], "big")
+        return Frame(
+            _INVOKE,
+            self.serializer_id,
+            self.message_flags,
+            self.sequence,
+            self.message[start:],
+            self.annotations or NO_ANNOTATIONS,
+            self.message[20:36] if self.message_flags & FLAG_CORRELATION else None,
+        )
+
+    def keep_frame(self) -> Frame:
+        """Return the request, which from now on is always the same object."""
+        frame = self._frame = self.frame
+        return frame
 
 
 class CallTable:
@@ -66,7 +108,7 @@ class CallTable:
         clock: returns the time in seconds, as ``time.monotonic`` does.
     """
 
-    __slots__ = ("_calls", "_client", "_clock", "_lock", "_session")
+    __slots__ = ("__weakref__", "_calls", "_client", "_clock", "_lock", "_session")
 
     def __init__(
         self,
@@ -122,11 +164,17 @@ class CallTable:
         call = self._calls.get(frame.sequence) if isinstance(frame, Frame) else None
         return call if call is not None and call.frame is frame else None
 
-    def answer(self, call: ServedCall, answer: list[Buffer]) -> None:
-        """Send an encoded answer, unless the call was answered in the meantime."""
+    def answer(self, call: ServedCall, answer: list[Buffer]) -> bool:
+        """Send an encoded answer, unless the call was answered in the meantime.
+
+        Returns:
+            Whether it was sent.
+        """
         with self._lock:
-            if self._drop(call):
-                self._session.send_answer(call.frame, answer)
+            if not self._drop(call):
+                return False
+            self._session.send_answer(call.frame, answer)
+            return True
 
     def attach(self, call: ServedCall, stop: Callable[[], None]) -> None:
         """Tell how the coroutine of a call is stopped."""
@@ -157,6 +205,14 @@ class CallTable:
                 "the time that the caller gave was used up; the call was stopped"
             ),
         )
+
+    def expiry(self, call: ServedCall) -> Callable[[], None]:
+        """Return what does the same, and keeps neither the call nor the table alive.
+
+        Whoever has that called when the time is over need not know whether the call
+        has been answered long before.
+        """
+        return partial(_expire, ref(self), ref(call))
 
     def cancel(self, sequence: int) -> None:
         """Do as the caller asks that no longer wants an answer; the lock is held.
@@ -199,3 +255,9 @@ class CallTable:
             return False
         del self._calls[call.sequence]
         return True
+
+
+def _expire(table: ref[CallTable], call: ref[ServedCall]) -> None:
+    its_table, its_call = table(), call()
+    if its_table is not None and its_call is not None:
+        its_table.expire(its_call)

@@ -59,6 +59,17 @@ class Caller(StreamProducer, StreamConsumer):
             return 0
         return max(0, (self._window or _MOST_IN_FLIGHT) - len(self._expected))
 
+    @property
+    def calls_in_flight(self) -> int:
+        """How many calls have no answer yet."""
+        return len(self._expected)
+
+    def retract(self, sequence: int) -> None:
+        """Forget a call whose message was not written, and never will be."""
+        self._expected.discard(sequence)
+        if sequence in self._argument_streams:
+            del self._argument_streams[sequence]
+
     def send_call(
         self,
         serializer: Serializer,

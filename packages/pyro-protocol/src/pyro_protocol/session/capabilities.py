@@ -14,12 +14,12 @@ parameters are missing or malformed counts as not named.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
 from functools import lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
-from ..dispatch.leases import LEASE_KEY_ID
+from ..dispatch.lease_keys import LEASE_KEY_ID
+from ..frozen import Frozen
 from ..wire import NO_ANNOTATIONS, Annotations
 
 if TYPE_CHECKING:
@@ -90,8 +90,7 @@ _MOST_KEPT: Final = 64
 _LARGEST_KEPT: Final = 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Agreement:
+class Agreement(Frozen):
     """What is in force on a connection.
 
     Attributes:
@@ -101,7 +100,7 @@ class Agreement:
     """
 
     names: frozenset[str] = frozenset()
-    parameters: Mapping[str, int] = field(default_factory=dict)
+    parameters: Mapping[str, int] = MappingProxyType({})
 
     @property
     def call_window(self) -> int:

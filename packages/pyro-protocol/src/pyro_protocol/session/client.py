@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import struct
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
-from ..dispatch.leases import LEASE_KEY_ID
+from ..dispatch.lease_keys import LEASE_KEY_ID
 from ..errors import (
     CommunicationError,
     ConnectionClosedError,
@@ -16,9 +16,11 @@ from ..errors import (
     SecurityError,
     SerializeError,
 )
+from ..frozen import Frozen, NamedTuple
 from ..serializers import Serializer, serializers
 from ..serializers.marshal_reader import read_simple
 from ..wire import NO_ANNOTATIONS, Annotations, Frame, FrameError, MessageType
+from ..wire.frame import FLAG_CORRELATION, HEADER_SIZE, JOIN_BELOW, MAGIC, PREFIX
 from .capabilities import (
     DEFAULT_CAPABILITIES,
     HEARTBEAT,
@@ -26,12 +28,20 @@ from .capabilities import (
     with_capabilities,
     without_capabilities,
 )
-from .handshakes import read_accept, usual_connect, write_connect
+from .handshakes import (
+    is_usual_answer,
+    keep,
+    read_accept,
+    usual_connect,
+    without_key,
+    write_connect,
+)
 from .peer import Peer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from .capabilities import Agreement
     from .settings import SessionSettings
 
 __all__ = ["ClientSession", "ClientState", "ConnectAccepted", "ConnectRefused"]
@@ -41,9 +51,21 @@ _CONNECTFAIL: Final = int(MessageType.CONNECTFAIL)
 _RESULT: Final = int(MessageType.RESULT)
 _PING: Final = int(MessageType.PING)
 _MARSHAL_ID: Final = serializers["marshal"].id
+_NATIVE_ID: Final = serializers["native"].id
 _DURING_HANDSHAKE: Final = frozenset({MessageType.CONNECTOK, MessageType.CONNECTFAIL})
 _WHEN_OPEN: Final = frozenset({MessageType.RESULT, MessageType.PING})
 _SEQUENCE_MASK: Final = 0xFFFF
+# The header of a message in the native format without flags, as few numbers: all up to
+# the serializer, flags and sequence number, both lengths, and the end.
+_QUICK_HEADER: Final = struct.Struct("!QIQ18xH")
+# The same with a correlation id.
+_CORRELATED_HEADER: Final = struct.Struct("!QIQ16s2xH")
+_QUICK_CALL: Final = int.from_bytes(PREFIX + bytes((MessageType.INVOKE, _NATIVE_ID)))
+_QUICK_RESULT: Final = int.from_bytes(PREFIX + bytes((MessageType.RESULT, _NATIVE_ID)))
+_pack_quick = _QUICK_HEADER.pack
+_unpack_quick = _QUICK_HEADER.unpack_from
+_pack_correlated = _CORRELATED_HEADER.pack
+_CORRELATED: Final = FLAG_CORRELATION << 16
 
 
 class ClientState(Enum):
@@ -83,8 +105,7 @@ class ConnectAccepted(NamedTuple):
     lease_key: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ConnectRefused:
+class ConnectRefused(Frozen):
     """The server has turned us away.
 
     Attributes:
@@ -116,7 +137,7 @@ class ClientSession(Peer):
             socket that the program has connected itself.
     """
 
-    __slots__ = ("_serializer", "_state")
+    __slots__ = ("_answer", "_serializer", "_state")
 
     def __init__(
         self,
@@ -136,6 +157,8 @@ class ClientSession(Peer):
         self._expected = set()
         self._state = _OPEN if connected else _UNCONNECTED
         self._may_call = connected
+        # What has come in the handshake, if it is whole and may be known again.
+        self._answer: bytes | None = None
         # What the handshake is written with.
         self._serializer: Serializer = serializers["serpent"]
 
@@ -212,6 +235,82 @@ class ClientSession(Peer):
         self._expected.add(sequence)
         return sequence
 
+    def quick_call(self, payload: bytes, annotations: bytes = b"") -> bytes | None:
+        """Return the message for a call, if it is small.
+
+        That is the usual case, and this the short way for it, for when nothing else
+        is in flight. The call is not counted among those whose answers are due: if
+        `quick_reply` is not enough for its answer, give its sequence number to
+        `expect` before anything is received. With anything else None is returned and
+        nothing has happened: use `request`.
+
+        Args:
+            payload: the call in the native format.
+            annotations: what is sent along, as it is on the wire.
+        """
+        size = len(payload)
+        if size >= JOIN_BELOW:
+            return None
+        sequence = (self.sequence + 1) & _SEQUENCE_MASK
+        self.sequence = sequence
+        head = _pack_quick(_QUICK_CALL, sequence, size << 32 | len(annotations), MAGIC)
+        return head + annotations + payload if annotations else head + payload
+
+    def expect(self, sequence: int) -> None:
+        """Count a call of `quick_call` among those whose answers are due."""
+        self._expected.add(sequence)
+
+    def quick_request(
+        self, payload: bytes, correlation_id: bytes | None = None
+    ) -> int | None:
+        """Queue a call among others in flight, and return its sequence number.
+
+        A short way for many small calls. Where there is no room for another, or
+        something is unusual, None is returned and nothing has happened: use
+        `send_request`.
+
+        Args:
+            payload: the call in the native format, of less than ``JOIN_BELOW`` bytes.
+            correlation_id: 16 bytes, or None.
+        """
+        expected = self._expected
+        if not (self._may_call and self._plain and len(expected) < self._window):
+            return None
+        sequence = (self.sequence + 1) & _SEQUENCE_MASK
+        while sequence in expected:
+            sequence = (sequence + 1) & _SEQUENCE_MASK
+        self.sequence: int = sequence
+        expected.add(sequence)
+        size = len(payload) << 32
+        if correlation_id is None:
+            head = _pack_quick(_QUICK_CALL, sequence, size, MAGIC)
+        else:
+            head = _pack_correlated(
+                _QUICK_CALL, _CORRELATED | sequence, size, correlation_id, MAGIC
+            )
+        self._out.append(head + payload)
+        return sequence
+
+    def quick_reply(self, data: bytes, sequence: int) -> bytes | None:
+        """Return the payload if ``data`` is the answer to `quick_call`, and a value.
+
+        With anything else None is returned and nothing has happened: use `expect`
+        and `receive_data`.
+        """
+        size = len(data) - HEADER_SIZE
+        if (
+            size > 0
+            and _unpack_quick(data) == (_QUICK_RESULT, sequence, size << 32, MAGIC)
+            and not self._decoder.buffered
+        ):
+            return data[HEADER_SIZE:]
+        return None
+
+    @property
+    def plain(self) -> bool:
+        """Whether small messages need nothing but a header."""
+        return self._plain
+
     def only_reply(self, data: bytes) -> Frame | None:
         """Return the answer that ``data`` is, if it is exactly one that is due.
 
@@ -252,6 +351,8 @@ class ClientSession(Peer):
     def _decode(self) -> None:
         if self._state is _CLOSED:
             raise RemoteProtocolError("the server spoke after the conversation's end")
+        if self._state is _CONNECTING and self._settings.plain:
+            self._take_usual_answer()
         try:
             while (frame := self._next_frame()) is not None:
                 if self._routes:
@@ -307,6 +408,10 @@ class ClientSession(Peer):
             detail = "before it answered"
         raise ConnectionClosedError(f"the server closed the connection {detail}")
 
+    def end(self) -> None:
+        """Take notice that this side has ended the conversation."""
+        self._close()
+
     def ends_connection(self, error: BaseException) -> bool:
         """Whether the server closes the connection after it has sent an exception.
 
@@ -333,8 +438,38 @@ class ClientSession(Peer):
             reason = _refusal_text(frame, self._settings.serializers)
             self._events.append(ConnectRefused(reason))
             return
-        self._events.append(_accepted(frame, self.limited(self._serializer)))
+        serializer = self.limited(self._serializer)
+        accepted = _accepted(frame, serializer)
         agreement = agree(self._offered, frame.annotations)
+        self._admitted(accepted, agreement)
+        answer, self._answer = self._answer, None
+        if answer is not None and not self._decoder.buffered:
+            rest, key = without_key(answer)
+            if is_usual_answer(serializer, frame, key):
+                known = (self._offered, serializer.id), rest
+                kept = accepted._replace(lease_key=None), agreement
+                keep(self._settings.usual_answers, known, kept)
+
+    def _take_usual_answer(self) -> None:
+        """Take in the answer to CONNECT, if the same bytes have come before.
+
+        Only the name of the connection is different each time.
+        """
+        self._answer = message = self._decoder.untouched
+        if message is None:
+            return
+        rest, key = without_key(message)
+        known = (self._offered, self._serializer.id), rest
+        kept = self._settings.usual_answers.get(known)
+        if kept is not None:
+            self._answer = None
+            self._decoder.forget()
+            accepted, agreement = kept
+            self._admitted(ConnectAccepted(*accepted[:-1], key), agreement)
+
+    def _admitted(self, accepted: ConnectAccepted, agreement: Agreement) -> None:
+        """Begin to work with what was agreed on."""
+        self._events.append(accepted)
         self._agreed(
             agreement,
             _WHEN_OPEN,

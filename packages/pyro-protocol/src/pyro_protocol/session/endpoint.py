@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from ..errors import LocalProtocolError
 from ..wire import NO_ANNOTATIONS, Annotations, Decoder, MessageType, encode_frame
-from ..wire.logged import LoggedDecoder, encode_logged_frame
 from .capabilities import NATIVE, NO_AGREEMENT, Agreement
 
 if TYPE_CHECKING:
@@ -88,8 +87,13 @@ class Endpoint(ABC):
         self._plain = settings.plain
         self._serializers = settings.serializers
         self._offered = frozenset(capabilities)
-        decoder = LoggedDecoder if settings.log_wire else Decoder
-        self._encode = encode_logged_frame if settings.log_wire else encode_frame
+        decoder = Decoder
+        self._encode = encode_frame
+        if settings.log_wire:
+            from ..wire import logged  # noqa: PLC0415 - for debugging alone
+
+            decoder = logged.LoggedDecoder
+            self._encode = logged.encode_logged_frame
         self._decoder = decoder(
             max_size,
             settings.max_annotations,
@@ -158,6 +162,38 @@ class Endpoint(ABC):
         return self._decoder.missing if self._decoder.buffered else 0
 
     @property
+    def is_large(self) -> bool:
+        """Whether the message being received goes directly into its final place."""
+        return self._decoder._body is not None  # noqa: SLF001 - the hot path
+
+    @property
+    def only_large(self) -> bool:
+        """Whether there is a part of a large message, and nothing else to act on."""
+        # Not by way of `is_large`, which would be a call more.
+        return (
+            self._decoder._body is not None  # noqa: SLF001
+            and not (self._events or self._signals)
+        )
+
+    @property
+    def large_start(self) -> int:
+        """How much to receive at once after a large message; 0 is as much as ever."""
+        return self._decoder.large_start
+
+    def expect_small(self) -> None:
+        """Have `large_start` be 0, as something else than a large message came."""
+        self._decoder.large_start = 0
+
+    @property
+    def whole_size(self) -> int:
+        """How many bytes to receive in one piece, if that is possible; 0 if it is not.
+
+        Given to ``receive_data`` they are not copied, nor is `space` made for them.
+        """
+        body = self._decoder._body  # noqa: SLF001 - the hot path
+        return 0 if body is None else body.whole_size
+
+    @property
     def space(self) -> memoryview | None:
         """Where the next bytes belong, in the midst of a large message, else None."""
         return self._decoder.space
@@ -166,6 +202,11 @@ class Endpoint(ABC):
     def compresses(self) -> bool:
         """Whether payloads are compressed, so that nothing should stand apart."""
         return self._settings.compress
+
+    @property
+    def has_output(self) -> bool:
+        """Whether `data_to_send` has anything to return."""
+        return bool(self._out or self._ready) or self._pong is not None
 
     def signals_received(self) -> list[Signal]:
         """Return the signals that have arrived since the last call, in order.

@@ -6,6 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from ..errors import MessageTooLargeError, PyroError, SerializeError
+from ..serializers.connection_states import UnboundReferenceError
 from ..serializers.exceptions import ExceptionWrapper
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ def batch_payload(serializer: Serializer, results: list[Any]) -> bytes:
     """Encode the results of a batch; one that cannot be becomes an exception."""
     try:
         return serializer.dumps(results)
+    except UnboundReferenceError:
+        raise
     except SerializeError:
         return serializer.dumps([_encodable(serializer, one) for one in results])
 

@@ -8,10 +8,13 @@ credentials travel in it, and must not stay in memory.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from ..dispatch.lease_keys import LEASE_KEY_ID
 from ..errors import RemoteProtocolError
+from ..frozen import NamedTuple
 from ..wire import MessageType, encode_frame
+from ..wire.frame import CHUNK, HEADER_SIZE, JOIN_BELOW
 from .capabilities import CAPABILITIES_ID
 
 if TYPE_CHECKING:
@@ -24,16 +27,20 @@ __all__ = [
     "USUAL_GREETING",
     "Connect",
     "Offer",
+    "is_usual_answer",
     "is_usual_frame",
     "keep",
     "read_accept",
     "read_connect",
+    "usual_accept",
     "usual_connect",
+    "without_key",
     "write_accept",
     "write_connect",
 ]
 
 _CONNECT: Final = int(MessageType.CONNECT)
+_CONNECTOK: Final = int(MessageType.CONNECTOK)
 
 USUAL_GREETING: Final = "hello"
 """The handshake value of both sides, unless the program chooses another."""
@@ -47,6 +54,13 @@ _LARGEST_KEPT: Final = 8192
 _MOST_NAMES: Final = 256
 _LONGEST_ID: Final = 1024
 _KINDS: Final = ("methods", "oneway", "attrs")
+# Where a CONNECTOK of our family has the name of the connection, which is the only part
+# that is different each time.
+_KEY_SIZE: Final = 16
+_KEY_HEAD: Final = CHUNK.pack(LEASE_KEY_ID.encode("ascii"), _KEY_SIZE)
+_KEY_START: Final = HEADER_SIZE + len(_KEY_HEAD)
+_KEY_END: Final = _KEY_START + _KEY_SIZE
+_OWN_IDS: Final = frozenset({CAPABILITIES_ID, LEASE_KEY_ID})
 
 
 class Connect(NamedTuple):
@@ -148,15 +162,58 @@ def write_accept(
     Raises:
         SerializeError: the greeting cannot be encoded.
     """
-    if _is_usual(greeting):
-        methods, oneway, attributes = map(metadata.get, _KINDS)
-        if (
-            type(methods) is type(oneway) is type(attributes) is frozenset
-            and len(metadata) == len(_KINDS)
-            and len(methods) + len(attributes) <= _MOST_NAMES
-        ):
-            return _usual_accept(serializer, methods, oneway, attributes)
+    names = _usual_names(greeting, metadata)
+    if names is not None:
+        return _usual_accept(serializer, *names)
     return serializer.dumps({"handshake": greeting, "meta": dict(metadata)})
+
+
+def usual_accept(
+    serializer: Serializer,
+    greeting: object,
+    metadata: Mapping[str, object],
+    key: bytes,
+    capabilities: bytes,
+) -> bytes | None:
+    """Return a whole CONNECTOK with the sequence number 0, if it is the usual one.
+
+    Args:
+        serializer: what it is written with.
+        greeting: the value for the client's own check.
+        metadata: what the object offers, see `Members.offer`.
+        key: the name of the connection.
+        capabilities: the annotation that agrees to them.
+    """
+    names = _usual_names(greeting, metadata)
+    if names is None or len(key) != _KEY_SIZE:
+        return None
+    before, after = _around_key(serializer, capabilities, *names)
+    return before + key + after if len(after) < JOIN_BELOW else None
+
+
+def without_key(message: bytes) -> tuple[bytes, str | None]:
+    """Return a CONNECTOK without the name of the connection, and that; or None."""
+    if message[HEADER_SIZE:_KEY_START] != _KEY_HEAD:
+        return message, None
+    key = str(message[_KEY_START:_KEY_END], "latin-1")
+    return message[:_KEY_START] + message[_KEY_END:], key
+
+
+def is_usual_answer(serializer: Serializer, frame: Frame, key: str | None) -> bool:
+    """Whether all of a CONNECTOK may be kept but the name of the connection.
+
+    Args:
+        serializer: what it was read with.
+        frame: the message.
+        key: what `without_key` has found in it.
+    """
+    annotations = frame.annotations
+    return (
+        (serializer, frame.payload) in _offers
+        and annotations.keys() <= _OWN_IDS
+        and (LEASE_KEY_ID in annotations) == (key is not None)
+        and frame.correlation_id is None
+    )
 
 
 def read_accept(serializer: Serializer, payload: Payload) -> Offer:
@@ -190,6 +247,21 @@ def _is_usual(greeting: object) -> bool:
     return type(greeting) is str and greeting == USUAL_GREETING
 
 
+def _usual_names(
+    greeting: object, metadata: Mapping[str, Any]
+) -> tuple[frozenset[str], frozenset[str], frozenset[str]] | None:
+    """Return what an object offers, if all that is said is usual."""
+    if _is_usual(greeting):
+        methods, oneway, attributes = map(metadata.get, _KINDS)
+        if (
+            type(methods) is type(oneway) is type(attributes) is frozenset
+            and len(metadata) == len(_KINDS)
+            and len(methods) + len(attributes) <= _MOST_NAMES
+        ):
+            return methods, oneway, attributes
+    return None
+
+
 def _names(metadata: dict[str, Any], key: str) -> frozenset[str]:
     names = metadata.get(key)
     if not isinstance(names, list | tuple | set | frozenset) or not all(
@@ -213,6 +285,18 @@ def _usual_connect(
 def _usual_accept(serializer: Serializer, *names: frozenset[str]) -> bytes:
     metadata = dict(zip(_KINDS, map(set, names), strict=True))
     return serializer.dumps({"handshake": USUAL_GREETING, "meta": metadata})
+
+
+@lru_cache(_MOST_KEPT)
+def _around_key(
+    serializer: Serializer, capabilities: bytes, *names: frozenset[str]
+) -> tuple[bytes, bytes]:
+    payload = _usual_accept(serializer, *names)
+    annotations = {LEASE_KEY_ID: bytes(_KEY_SIZE), CAPABILITIES_ID: capabilities}
+    message = b"".join(
+        encode_frame(_CONNECTOK, serializer.id, 0, 0, payload, annotations)
+    )
+    return message[:_KEY_START], message[_KEY_END:]
 
 
 def keep(known: dict[_Key, _Message], key: _Key, message: _Message) -> None:

@@ -46,9 +46,11 @@ class Heartbeat:
     @property
     def due(self) -> float:
         """When to look again, at the latest."""
-        if self._pinged is None:
+        # One thread may look while another takes notice of what has arrived.
+        pinged = self._pinged
+        if pinged is None:
             return self._heard + self.interval
-        return self._pinged + self.timeout
+        return pinged + self.timeout
 
     def received(self, now: float) -> None:
         """Take notice that something has arrived."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Final
+from itertools import repeat
+from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import (
     LocalProtocolError,
@@ -11,6 +12,8 @@ from ..errors import (
     PyroError,
     RemoteProtocolError,
 )
+from ..serializers import serializers
+from ..serializers.native_packing import NUMBERS, pack_number
 from ..wire import FLAG_EXCEPTION, Frame, MessageType, Payload, SplitPayload
 from .capabilities import CHUNKS
 from .credit import Credit
@@ -27,8 +30,12 @@ from .stream_frames import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
     from ..serializers import Serializer
     from ..wire import Buffer
+    from .read_ahead import Grant
 
 __all__ = ["CHUNK_SIZE", "MAX_QUEUED", "ProducedStream", "StreamProducer"]
 
@@ -47,8 +54,14 @@ _LAST_NUMBER: Final = 0xFFFF_FFFF
 # What a message has besides its one item: the number, the annotation that tells of
 # buffers, and its entry for each. Compressing may add some bytes, too.
 _OVERHEAD: Final = 12
+_LENGTH_SIZE: Final = 4
+_NATIVE_ID: Final = serializers["native"].id
 _BUFFER_OVERHEAD: Final = 5
 _INFLATED_MARGIN: Final = 1024
+
+
+def _go_on() -> bool:
+    return True
 
 
 class ProducedStream(Credit):
@@ -63,6 +76,7 @@ class ProducedStream(Credit):
         known: whether the consumer has shown that it knows the stream.
         closed: whether the consumer wants no more of it.
         wanted: whether it was told that the first item does not fit.
+        split: how many of the items have buffers that stand apart.
     """
 
     __slots__ = (
@@ -73,6 +87,7 @@ class ProducedStream(Credit):
         "queue",
         "queued",
         "serializer",
+        "split",
         "wanted",
     )
 
@@ -86,17 +101,33 @@ class ProducedStream(Credit):
         self.known: bool = False
         self.closed: bool = False
         self.wanted: bool = False
+        self.split: int = 0
 
     @property
     def has_room(self) -> bool:
         """Whether another item may be produced."""
-        return (
-            self.end is None
-            and not self.closed
-            and self.queued < MAX_QUEUED
-            and (self.items is None or len(self.queue) < self.items)
-            and (self.size is None or self.queued < self.size)
-        )
+        items, size = self.room(1)
+        return items > 0 and size > 0
+
+    def room(self, most: int) -> Grant:
+        """Return how many items, at most, and how many bytes may be produced now.
+
+        The last item may be larger than what is left.
+        """
+        if self.end is not None or self.closed:
+            return 0, 0
+        items, size = most, MAX_QUEUED - self.queued
+        if self.items is not None:
+            items = min(items, self.items - len(self.queue))
+        if self.size is not None:
+            size = min(size, self.size - self.queued)
+        return items, size
+
+    def add_item(self, item: Payload) -> None:
+        """Queue an item."""
+        self.queue.append(item)
+        self.queued += item_size(item)
+        self.split += isinstance(item, SplitPayload)
 
     def take_chunk(self, most: int) -> list[Payload]:
         """Take the items for the next message out of the queue, as credit allows.
@@ -104,6 +135,19 @@ class ProducedStream(Credit):
         Args:
             most: bytes of items from which on no other joins them.
         """
+        if (
+            0 < self.queued <= most
+            and (self.size is None or self.queued <= self.size)
+            and (self.items is None or len(self.queue) <= self.items)
+            and not self.split
+        ):
+            # All of it, as it is with small items; the rest is for those in between.
+            everything = [*self.queue]
+            self.queue.clear()
+            self.spend(len(everything), self.queued)
+            self.queued = 0
+            self.wanted = False
+            return everything
         chunk: list[Payload] = []
         total = 0
         while self.queue and self.items != 0:
@@ -114,6 +158,7 @@ class ProducedStream(Credit):
                 break
             self.queue.popleft()
             self.queued -= size
+            self.split -= isinstance(item, SplitPayload)
             self.wanted = False
             self.spend(1, size)
             chunk.append(item)
@@ -172,6 +217,14 @@ class StreamProducer(Endpoint):
         stream = self._produced.get(number)
         return stream is not None and stream.has_room
 
+    def items_granted(self, number: int) -> int:
+        """Return how many items of a stream may be sent, if they are small enough."""
+        stream = self._produced.get(number)
+        if stream is None or not stream.has_room:
+            return 0
+        most = _LAST_NUMBER if stream.items is None else stream.items
+        return most - len(stream.queue)
+
     def send_item(self, number: int, value: object) -> bool:
         """Queue an item; it leaves with the next `data_to_send`, if credit covers it.
 
@@ -192,12 +245,97 @@ class StreamProducer(Endpoint):
             raise LocalProtocolError(
                 f"stream {number} has no room for an item; ask can_produce first"
             )
-        item = _settled(self._serialized(stream.serializer, value))
-        self._check_size(item)
-        stream.queue.append(item)
-        stream.queued += item_size(item)
+        stream.add_item(self.encode_item(stream.serializer, value))
         self._ready[number] = stream
         return True
+
+    def encode_item(self, serializer: Serializer, value: object) -> Payload:
+        """Return an item, or what a generator returned, as it is sent.
+
+        This may take its time, and changes nothing here.
+
+        Raises:
+            SerializeError: it cannot be encoded.
+            MessageTooLargeError: it is larger than a message may be.
+        """
+        item = _settled(self._serialized(serializer, value))
+        self._check_size(item)
+        return item
+
+    def send_encoded_item(self, number: int, item: Payload) -> bool:
+        """Queue an item made by `encode_item`, if `can_produce` was true before it.
+
+        Returns:
+            False if the consumer has closed the stream: end the generator.
+        """
+        stream = self._stream(number)
+        if stream is None or stream.closed:
+            return False
+        stream.add_item(item)
+        self._ready[number] = stream
+        return True
+
+    def send_items(
+        self,
+        number: int,
+        pull: Callable[[], object],
+        most: int,
+        lock: AbstractContextManager[Any],
+        announce: Callable[[], bool] = _go_on,
+    ) -> None:
+        """Ask a generator for items, and queue them, while `can_produce` is true.
+
+        Quicker than `send_item` for each of them. The generator runs, and items are
+        encoded, without the lock.
+
+        Args:
+            number: the number of the stream.
+            pull: returns the next item.
+            most: how many items at most.
+            lock: guards the session, where other threads use it meanwhile.
+            announce: told when there is something to be sent, and was nothing before;
+                returns whether to go on.
+
+        Raises:
+            SerializeError: an item cannot be encoded; see `fail_stream`.
+            MessageTooLargeError: one is larger than a message may be.
+            BaseException: whatever ``pull`` raises; what came before is queued.
+        """
+        stream = self._stream(number)
+        if stream is None:
+            return
+        serializer, settings = stream.serializer, self._settings
+        encode = serializer.dumps if settings.compress else serializer.encode
+        largest = settings.max_message_size - _OVERHEAD - _LENGTH_SIZE
+        with lock:
+            items, left = stream.room(most)
+        # What is sent meanwhile takes as much credit as it leaves room.
+        numbers = NUMBERS if serializer.id == _NATIVE_ID else ()
+        item: Payload
+        for _ in repeat(None, items if left > 0 else 0):
+            value = pull()
+            if type(value) in numbers:
+                try:
+                    item = pack_number(value)
+                except OverflowError:
+                    item = encode(value)
+            else:
+                item = encode(value)
+            if type(item) is not bytes or len(item) > largest:
+                item = self.encode_item(serializer, value)
+            size = len(item) + _LENGTH_SIZE
+            with lock:
+                if stream.closed:
+                    return
+                first = not stream.queue
+                stream.queue.append(item)
+                stream.queued += size
+                if type(item) is not bytes:
+                    stream.split += 1
+                self._ready[number] = stream
+            left -= size
+            if left <= 0 or (first and not announce()):
+                return
 
     def end_stream(self, number: int, value: object = None) -> None:
         """End a stream after its last item; nothing happens if it has ended already.
@@ -212,23 +350,43 @@ class StreamProducer(Endpoint):
         """
         stream = self._stream(number)
         if stream is not None:
-            payload = _settled(self._serialized(stream.serializer, value))
-            self._check_size(payload)
-            self._finish(stream, 0, payload)
+            self._finish(stream, 0, self.encode_item(stream.serializer, value))
 
     def fail_stream(self, number: int, error: Exception) -> None:
         """End a stream after its last item with what the generator has raised."""
         stream = self._stream(number)
-        if stream is None:
-            return
-        for payload in exception_payloads(stream.serializer, error):
+        if stream is not None:
+            payload = self.encode_failure(stream.serializer, error)
+            self.end_encoded(number, payload, failed=True)
+
+    def encode_failure(
+        self, serializer: Serializer, error: Exception
+    ) -> Payload | None:
+        """Return what a generator raised as it is sent; None if nothing can be."""
+        for payload in exception_payloads(serializer, error):
             try:
                 self._check_size(payload)
             except MessageTooLargeError:
                 continue
-            self._finish(stream, FLAG_EXCEPTION, payload)
+            return payload
+        return None
+
+    def waiting_items(self, number: int) -> int:
+        """Return how many items of a stream are queued, and not sent yet."""
+        stream = self._produced.get(number)
+        return 0 if stream is None else len(stream.queue)
+
+    def end_encoded(
+        self, number: int, payload: Payload | None, *, failed: bool = False
+    ) -> None:
+        """End a stream with what `encode_item` or `encode_failure` has returned."""
+        stream = self._stream(number)
+        if stream is None:
             return
-        self._give_up("the end of a stream could not be told")
+        if payload is None:
+            self._give_up("the end of a stream could not be told")
+        else:
+            self._finish(stream, FLAG_EXCEPTION if failed else 0, payload)
 
     def _finish(self, stream: ProducedStream, flags: int, payload: Payload) -> None:
         if stream.end is None:
@@ -306,7 +464,7 @@ class StreamProducer(Endpoint):
             return
         stream.known = stream.closed = True
         stream.queue.clear()
-        stream.queued = 0
+        stream.queued = stream.split = 0
         if stream.end is not None:
             self._ready[number] = stream
         else:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
+from ..frozen import Frozen
 from .stream_frames import UNBOUNDED
 
 __all__ = ["DEFAULT_READ_AHEAD", "NO_READ_AHEAD", "CreditPlan", "Grant", "ReadAhead"]
@@ -15,8 +15,7 @@ Grant = tuple[int, int]
 _NOTHING: Final[Grant] = (0, 0)
 
 
-@dataclass(frozen=True, slots=True)
-class ReadAhead:
+class ReadAhead(Frozen):
     """How much of a stream may be under way, or wait here to be consumed.
 
     Attributes:
@@ -87,23 +86,23 @@ class CreditPlan:
         """So many items have arrived, and wait to be consumed."""
         self._waiting += items
 
-    def consumed(self, size: int) -> Grant:
-        """The program has taken an item that needed ``size`` bytes of credit."""
+    def consumed(self, size: int, items: int = 1) -> Grant:
+        """The program has taken items that needed ``size`` bytes of credit in all."""
         policy = self._policy
-        self._waiting -= 1
+        self._waiting -= items
         if not policy.items:
             return _NOTHING
-        self._items += 1
+        self._items += items
         self._size += size
-        items = renewed = 0
+        granted = renewed = 0
         if self._items * 2 >= policy.items or self._size * 2 >= policy.bytes:
-            items, self._items = self._items, 0
+            granted, self._items = self._items, 0
             size, self._size = self._size, 0
             repaid = min(size, self._advance)
             self._advance -= repaid
             renewed = size - repaid
             self._missing = max(0, self._missing - renewed)
-        return items, renewed + self._let_through()
+        return granted, renewed + self._let_through()
 
     def wanted(self, missing: int) -> Grant:
         """The next item needs ``missing`` bytes more than are left."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from ..errors import RemoteProtocolError, SerializeError, show_remote_traceback
+from ..frozen import NamedTuple
 from ..serializers import Serializer, serializers, serializers_by_id
 from ..serializers.opt_in import PICKLED_NAMES, opted_in
 from ..wire import FLAG_EXCEPTION, FLAG_STREAM, Frame

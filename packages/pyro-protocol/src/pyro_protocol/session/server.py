@@ -8,6 +8,7 @@ from enum import Enum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
+from ..dispatch.lease_keys import LEASE_KEY_ID
 from ..errors import LocalProtocolError, ProtocolError, PyroError
 from ..serializers import serializers
 from ..serializers.marshal_reader import write_simple
@@ -27,10 +28,17 @@ from .capabilities import (
     NO_AGREEMENT,
     Agreement,
     agree,
+    encode_capabilities,
     with_capabilities,
 )
 from .failures import sendable
-from .handshakes import is_usual_frame, keep, read_connect, write_accept
+from .handshakes import (
+    is_usual_frame,
+    keep,
+    read_connect,
+    usual_accept,
+    write_accept,
+)
 from .peer import Peer
 
 if TYPE_CHECKING:
@@ -50,6 +58,7 @@ _PING: Final = int(MessageType.PING)
 
 _MARSHAL_ID: Final = serializers["marshal"].id
 _BEFORE: Final = frozenset({MessageType.CONNECT})
+_ONLY_KEY: Final = {LEASE_KEY_ID}
 _AFTER: Final = frozenset({MessageType.INVOKE, MessageType.PING})
 
 
@@ -311,12 +320,26 @@ class ServerSession(Peer):
             )
         frame = request.frame
         serializer = self._serializers[frame.serializer_id]
-        payload = write_accept(serializer, handshake, metadata)
+        settings = self._settings
         agreement = request.agreement
         names = agreement.names
-        annotations = with_capabilities(annotations, names, self._settings)
-        self._reply(_CONNECTOK, frame, payload, annotations, frame.correlation_id)
-        most = self._settings.max_in_flight
+        message = None
+        if (
+            settings.plain
+            and annotations.keys() == _ONLY_KEY
+            and not frame.sequence
+            and frame.correlation_id is None
+        ):
+            capabilities = encode_capabilities(names, settings)
+            key = annotations[LEASE_KEY_ID]
+            message = usual_accept(serializer, handshake, metadata, key, capabilities)
+        if message is not None:
+            self._out.append(message)
+        else:
+            payload = write_accept(serializer, handshake, metadata)
+            annotations = with_capabilities(annotations, names, settings)
+            self._reply(_CONNECTOK, frame, payload, annotations, frame.correlation_id)
+        most = settings.max_in_flight
         self._agreed(
             agreement,
             _AFTER,
@@ -324,9 +347,10 @@ class ServerSession(Peer):
             answers=most if MULTIPLEX in names else 0,
         )
         self._move(_OPEN)
-        self._decoder.max_size = self._settings.max_message_size
+        self._decoder.max_size = settings.max_message_size
         self._decoder.inflates = False
-        self._decode()
+        if self._decoder.buffered:
+            self._decode()
 
     def send_refusal(
         self,

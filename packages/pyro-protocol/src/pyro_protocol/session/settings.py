@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from functools import lru_cache
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
+from ..frozen import Frozen, computed
 from ..serializers import Serializer, serializers, serializers_by_id, serializers_within
 from ..serializers.opt_in import PICKLED_IDS, opted_in
 from ..wire import JOIN_BELOW
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ..config import Configuration
+    from .capabilities import Agreement
+    from .client import ConnectAccepted
     from .server import ConnectRequest
 
 __all__ = ["SessionSettings"]
@@ -23,8 +25,7 @@ __all__ = ["SessionSettings"]
 _SEQUENCE_NUMBERS: Final = 0xFFFF
 
 
-@dataclass(frozen=True, slots=True)
-class SessionSettings:
+class SessionSettings(Frozen):
     """The limits and choices of a session; sizes in bytes.
 
     Attributes:
@@ -54,6 +55,9 @@ class SessionSettings:
             where native is not in force, then where it is.
         usual_connects: what messages ask for that have begun conversations before, by
             the capabilities offered here and the message.
+        usual_answers: what servers have answered to that before, and what was agreed
+            on; by the capabilities offered here, the serializer, and the message
+            without the name of the connection.
     """
 
     max_message_size: int = 1024 * 1024 * 1024
@@ -68,16 +72,13 @@ class SessionSettings:
     accepted_serializers: frozenset[int] = frozenset(
         serializers[name].id for name in ("native", "serpent", "json", "msgpack")
     )
-    serializers: Mapping[int, Serializer] = field(
-        default_factory=lambda: serializers_by_id, compare=False
-    )
-    plain: bool = field(init=False, repr=False, compare=False)
+    serializers: Mapping[int, Serializer] = serializers_by_id
+    plain: bool = computed()
     # Both here, as they are the same for all sessions with the same settings.
-    usable: tuple[dict[int, Serializer], dict[int, Serializer]] = field(
-        default_factory=lambda: ({}, {}), init=False, repr=False, compare=False
-    )
-    usual_connects: dict[tuple[Any, bytes], ConnectRequest] = field(
-        default_factory=dict, init=False, repr=False, compare=False
+    usable: tuple[dict[int, Serializer], dict[int, Serializer]] = computed()
+    usual_connects: dict[tuple[Any, bytes], ConnectRequest] = computed()
+    usual_answers: dict[tuple[Any, bytes], tuple[ConnectAccepted, Agreement]] = (
+        computed()
     )
 
     def __post_init__(self) -> None:
@@ -90,6 +91,13 @@ class SessionSettings:
             self.compress or self.log_wire or self.max_message_size < JOIN_BELOW
         )
         object.__setattr__(self, "plain", plain)
+        object.__setattr__(self, "usable", ({}, {}))
+        object.__setattr__(self, "usual_connects", {})
+        object.__setattr__(self, "usual_answers", {})
+
+    def _compared(self) -> tuple[Any, ...]:
+        # The mapping of serializers, the last field, cannot be hashed.
+        return self._values()[:-1]
 
     @classmethod
     def from_config(cls, config: Configuration) -> SessionSettings:

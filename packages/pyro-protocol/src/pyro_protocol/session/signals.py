@@ -6,8 +6,9 @@ them: it cancels one of them, or keeps a stream flowing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from ..frozen import Frozen
 
 if TYPE_CHECKING:
     from ..wire import Payload
@@ -24,8 +25,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class CallCancelled:
+class CallCancelled(Frozen):
     """The caller no longer wants the answer; yet one must be sent.
 
     Attributes:
@@ -35,8 +35,7 @@ class CallCancelled:
     sequence: int
 
 
-@dataclass(frozen=True, slots=True)
-class PongReceived:
+class PongReceived(Frozen):
     """The peer has answered a ping.
 
     Attributes:
@@ -46,8 +45,7 @@ class PongReceived:
     sequence: int
 
 
-@dataclass(frozen=True, slots=True)
-class StreamItems:
+class StreamItems(Frozen):
     """Items of a stream that this side consumes.
 
     Each is read with ``loads`` of the serializer of the call that the stream belongs
@@ -62,8 +60,7 @@ class StreamItems:
     items: tuple[Payload, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class StreamEnded:
+class StreamEnded(Frozen):
     """A stream that this side consumes has ended; read how with `read_end`.
 
     Attributes:
@@ -77,8 +74,7 @@ class StreamEnded:
     failed: bool
 
 
-@dataclass(frozen=True, slots=True)
-class StreamWants:
+class StreamWants(Frozen):
     """The next item of a stream is larger than what may be sent: grant, or close.
 
     Attributes:
@@ -92,8 +88,7 @@ class StreamWants:
     missing: int
 
 
-@dataclass(frozen=True, slots=True)
-class StreamCredited:
+class StreamCredited(Frozen):
     """More of a stream that this side produces may be sent; see `can_produce`.
 
     Attributes:
@@ -103,8 +98,7 @@ class StreamCredited:
     number: int
 
 
-@dataclass(frozen=True, slots=True)
-class StreamClosed:
+class StreamClosed(Frozen):
     """The consumer wants no more of a stream; end the generator, then the stream.
 
     Attributes:

@@ -98,10 +98,9 @@ def pack_items(number: int, items: Sequence[Payload]) -> Payload:
     if isinstance(first, SplitPayload):
         head = _NUMBER.pack(number) + _NUMBER.pack(len(first.head)) + first.head
         return SplitPayload(head, first.buffers)
-    parts = [_NUMBER.pack(number)]
-    for item in items:
-        parts += (_NUMBER.pack(len(item)), item)  # type: ignore[arg-type] # none is split
-    return b"".join(parts)
+    pack = _NUMBER.pack
+    parts = [part for item in items for part in (pack(len(item)), item)]
+    return b"".join([pack(number), *parts])  # type: ignore[list-item] # none is split
 
 
 def peek_number(data: Payload) -> int:

@@ -6,7 +6,6 @@ import errno
 import os
 import socket
 import stat
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import CommunicationError
@@ -205,6 +204,8 @@ def _remove_stale_socket(path: str) -> None:
     Raises:
         OSError: the path is in use, or is not a socket.
     """
+    from pathlib import Path  # noqa: PLC0415 - few programs need it
+
     try:
         mode = Path(path).stat().st_mode
     except FileNotFoundError:

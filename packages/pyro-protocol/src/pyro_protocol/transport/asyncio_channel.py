@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self, cast
 
 from ..config import Configuration, config
 from ..context import call_state
@@ -21,6 +21,7 @@ from ..session import (
     SessionSettings,
     read_reply,
 )
+from ..session.capabilities import DEFAULT_CAPABILITIES
 from ..session.client import ClientState
 from ..wire import FLAG_ONEWAY, NO_ANNOTATIONS, Annotations, Frame, Payload
 from .addresses import preferred_family, prepare_connected
@@ -30,11 +31,12 @@ from .blocking_channel import (
     connect_serializer,
     incoming,
     outgoing,
+    rejected,
 )
 from .tls import client_tls_context
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from ..serializers import Serializer
     from ..uri import URI
@@ -76,8 +78,10 @@ class AsyncChannel(AsyncioReceiver):
         handshake: object = "hello",
         serializer: str | None = None,
         timeout: float | None = None,  # noqa: ASYNC109 - of the connection, too
+        capabilities: Iterable[str] = DEFAULT_CAPABILITIES,
+        sequence: int = 0,
         config: Configuration = config,
-    ) -> AsyncChannel:
+    ) -> Self:
         """Connect to the server of a ``PYRO`` URI and shake hands.
 
         Args:
@@ -85,6 +89,9 @@ class AsyncChannel(AsyncioReceiver):
             handshake: the value for the server's own check.
             serializer: the name of a serializer; None means ``config.SERIALIZER``.
             timeout: how many seconds connecting may take; None means no bound.
+            capabilities: what to offer beyond Pyro5's protocol. This class can do
+                with nothing but ``native``; a subclass may know what to do with more.
+            sequence: the sequence number last used.
             config: the settings.
 
         Raises:
@@ -92,7 +99,12 @@ class AsyncChannel(AsyncioReceiver):
         """
         name = serializer or config.SERIALIZER
         first = connect_serializer(name)
-        channel = cls(uri, ClientSession(SessionSettings.from_config(config)))
+        session = ClientSession(
+            SessionSettings.from_config(config),
+            capabilities=capabilities,
+            sequence=sequence,
+        )
+        channel = cls(uri, session)
         try:
             async with asyncio.timeout(timeout or None):
                 await channel._open(first, handshake, config)
@@ -255,9 +267,9 @@ class AsyncChannel(AsyncioReceiver):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take over the connection; called by the event loop."""
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - asyncio's promise
-        self._transport = transport
-        transport.set_write_buffer_limits(high=_BACKOFF_BYTES)
+        # Those of uvloop are not of that class.
+        self._transport = cast("asyncio.Transport", transport)
+        self._transport.set_write_buffer_limits(high=_BACKOFF_BYTES)
 
     def receiving_session(self) -> ClientSession:
         """Return the session; see `AsyncioReceiver`."""
@@ -277,16 +289,17 @@ class AsyncChannel(AsyncioReceiver):
                 waiting = self._waiting.pop(event.sequence, None)
                 if waiting is not None and not waiting.done():
                     waiting.set_result(event)
-            elif self._handshake is not None and not self._handshake.done():
-                if isinstance(event, ConnectRefused):
-                    self._handshake.set_exception(
-                        CommunicationError(
-                            f"connection to {self.uri.location} rejected: "
-                            f"{event.reason}"
-                        )
-                    )
-                else:
-                    self._handshake.set_result(event)
+            else:
+                self.handshake_answered(event)
+
+    def handshake_answered(self, event: ConnectAccepted | ConnectRefused) -> None:
+        """Tell whoever makes the connection how the server has answered."""
+        if self._handshake is None or self._handshake.done():
+            return
+        if isinstance(event, ConnectRefused):
+            self._handshake.set_exception(rejected(self.uri, event))
+        else:
+            self._handshake.set_result(event)
 
     def eof_received(self) -> bool | None:
         """Take notice of the server's end; called by the event loop."""

@@ -17,9 +17,10 @@ import uuid
 from collections import deque
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from ..config import Configuration, config
+from ..context import call_state
 from ..dispatch import (
     DAEMON_NAME,
     ClientConnection,
@@ -34,6 +35,7 @@ from ..dispatch.leases import LEASE_SECONDS
 from ..errors import DaemonError
 from ..references import ProxyState, add_reference_provider
 from ..session import ServerConnection, Service, SessionSettings
+from ..session.plain_calls import plain_calls
 from ..uri import URI
 from ..wire import FLAG_ONEWAY, Frame
 from .addresses import format_location, listening_socket, location_of, prepare_connected
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable
 
     from ..dispatch.runtime import Turn
+    from ..session.plain_calls import Outcome
     from ..session.server import ServerEvent, ServerSession
 
 __all__ = ["AsyncioHost"]
@@ -121,6 +124,7 @@ class AsyncioHost:
         self._server: asyncio.Server | None = None
         self._sock: socket.socket | None = None
         self._housekeeper: asyncio.Task[None] | None = None
+        self._stopped = False
         self._location = ""
         self._unixsocket: str | None = None
 
@@ -140,6 +144,7 @@ class AsyncioHost:
         Raises:
             CommunicationError: the address cannot be listened on.
         """
+        self._stopped = False
         loop = asyncio.get_running_loop()
         context = server_tls_context(self._config)
         sock = listening_socket(host, port, self._config, unixsocket)
@@ -189,6 +194,7 @@ class AsyncioHost:
         expose: Iterable[str] | None = None,
         writable: Iterable[str] | None = None,
         interface: type | None = None,
+        idempotent: Iterable[str] | None = None,
     ) -> URI:
         """Make an object or class reachable and return its URI.
 
@@ -200,6 +206,7 @@ class AsyncioHost:
                 that are marked.
             writable: the names of the attributes that can be written; with ``expose``.
             interface: a class that says what can be reached, instead of names.
+            idempotent: the names of methods that may be run twice; with ``expose``.
 
         Raises:
             TypeError: the object does not have all that the interface has.
@@ -213,6 +220,7 @@ class AsyncioHost:
             expose=expose,
             writable=writable,
             interface=interface,
+            idempotent=idempotent,
         )
         return self.uri_for(entry.object_id)
 
@@ -267,12 +275,14 @@ class AsyncioHost:
 
     async def stop(self) -> None:
         """Stop listening, end all connections and streams."""
+        self._stopped = True
         if self._housekeeper is not None:
             self._housekeeper.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._housekeeper
             self._housekeeper = None
         if self._server is not None:
+            await _accept_no_more(self._server)
             self._server.close()
             self._server = None
             if self._unixsocket and not self._unixsocket.startswith("\0"):
@@ -297,7 +307,10 @@ class AsyncioHost:
             self.leases.expire()
 
     def admit(self, protocol: _Connection) -> bool:
-        """Count a new connection in, unless there are too many."""
+        """Count a new connection in, unless there are too many, or it is the end."""
+        if self._stopped:
+            # It was accepted before, and would be served by nobody.
+            return False
         most = self._config.MAX_CONNECTIONS
         if most and len(self._protocols) >= most:
             _logger.warning("a connection was refused: there are %d already", most)
@@ -337,6 +350,21 @@ class _LoopRuntime:
         return function()
 
 
+async def _accept_no_more(server: asyncio.Server) -> None:
+    """Leave new connections to the system, and let those in that were accepted.
+
+    A server that is closed at that moment forgets them, and leaves them open.
+    """
+    loop = asyncio.get_running_loop()
+    for sock in server.sockets:
+        # Some loops listen in another way.
+        with contextlib.suppress(NotImplementedError, RuntimeError):
+            loop.remove_reader(sock.fileno())
+    # One turn for them to become connections, and one for these to be refused.
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+
+
 class _Connection(AsyncioReceiver):
     """One connection of the host."""
 
@@ -349,10 +377,11 @@ class _Connection(AsyncioReceiver):
         self._writable = True
         self._reading = True
         self._departing = False
+        self._carry_out: Callable[[bytes], Outcome] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - asyncio's promise
-        self._transport = transport
+        # Those of uvloop do not derive from it.
+        self._transport = cast("asyncio.Transport", transport)
         loop = asyncio.get_running_loop()
         self._ended: asyncio.Future[None] = loop.create_future()
         sock = transport.get_extra_info("socket")
@@ -366,7 +395,7 @@ class _Connection(AsyncioReceiver):
         self._session = self._connection.session
         self._deadline: asyncio.TimerHandle | None = None
         if not self._host.admit(self):
-            transport.abort()
+            self._transport.abort()
             return
         prepare_connected(sock, self._host.config)
         self._deadline = loop.call_later(self._host.handshake_timeout, self._too_late)
@@ -378,6 +407,38 @@ class _Connection(AsyncioReceiver):
 
     def receiving_session(self) -> ServerSession | None:
         return None if self._departing else self._session
+
+    def receive_whole(self, data: bytes) -> bool:
+        if (
+            self._waiting
+            or self._task is not None
+            or self._departing
+            or not (self._writable and self._client.established)
+        ):
+            self._carry_out = None
+            return False
+        carry_out = self._carry_out
+        if carry_out is None:
+            plain = plain_calls(self._connection, [])
+            next(plain)
+            self._carry_out = carry_out = plain.send
+        before = call_state.get()
+        try:
+            outcome = carry_out(data)
+        finally:
+            call_state.set(before)
+        if outcome is None:
+            # It may be the beginning of a message, which the session keeps.
+            self._carry_out = None
+            return False
+        if type(outcome) is bytes:
+            if outcome:
+                self._transport.write(outcome)
+                return True
+        else:
+            self._await(*outcome)
+        self._proceed()
+        return True
 
     def session_received(self) -> None:
         self._proceed()
@@ -421,14 +482,7 @@ class _Connection(AsyncioReceiver):
             event = waiting.popleft()
             coroutine = self._connection.handle(event)
             if coroutine is not None:
-                task = asyncio.get_running_loop().create_task(coroutine)
-                if self._runs_beside(event):
-                    self._beside.add(task)
-                    task.add_done_callback(self._beside.discard)
-                    self._host.keep(task)
-                else:
-                    self._task = task
-                    task.add_done_callback(self._awaited)
+                self._await(event, coroutine)
             self._flush()
             waiting.extend(self._session.events_received())
         self._flush()
@@ -439,6 +493,16 @@ class _Connection(AsyncioReceiver):
                 self._transport.resume_reading()
             else:
                 self._transport.pause_reading()
+
+    def _await(self, event: ServerEvent, coroutine: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(coroutine)
+        if self._runs_beside(event):
+            self._beside.add(task)
+            task.add_done_callback(self._beside.discard)
+            self._host.keep(task)
+        else:
+            self._task = task
+            task.add_done_callback(self._awaited)
 
     def _runs_beside(self, event: ServerEvent) -> bool:
         """Whether the next request need not wait for this one: nobody waits for it."""

@@ -8,9 +8,12 @@ from typing import Final, Protocol
 
 __all__ = ["AsyncioReceiver", "ReceivingSession"]
 
-# Large enough that a usual message needs one read, small enough to be cheap to
-# allocate for each.
-_RECEIVE_SIZE: Final = 64 * 1024
+# What a connection keeps for what it receives: enough for usual messages, and little
+# enough for thousands of idle connections. Where more arrives at once, it has more,
+# and less when that is over.
+_SMALLEST_PIECE: Final = 4 * 1024
+_LARGEST_PIECE: Final = 64 * 1024
+_GROWTH: Final = 4
 
 
 class ReceivingSession(Protocol):
@@ -34,6 +37,7 @@ class AsyncioReceiver(asyncio.BufferedProtocol, ABC):
     `session_received` what has arrived.
     """
 
+    _room: memoryview | None = None
     _piece: memoryview | None = None
 
     @abstractmethod
@@ -52,9 +56,12 @@ class AsyncioReceiver(asyncio.BufferedProtocol, ABC):
         if space is not None:
             self._piece = None
             return space
-        # A view, because asyncio's TLS writes into slices of it.
-        self._piece = memoryview(bytearray(_RECEIVE_SIZE))
-        return self._piece
+        piece = self._room
+        if piece is None:
+            # A view, because asyncio's TLS writes into slices of it.
+            self._room = piece = memoryview(bytearray(_SMALLEST_PIECE))
+        self._piece = piece
+        return piece
 
     def buffer_updated(self, nbytes: int) -> None:
         """Take in bytes; called by the event loop."""
@@ -64,6 +71,23 @@ class AsyncioReceiver(asyncio.BufferedProtocol, ABC):
             return
         if piece is None:
             session.receive_written(nbytes)
-        else:
-            session.receive_data(bytes(piece[:nbytes]))
-        self.session_received()
+            self.session_received()
+            return
+        size = len(piece)
+        data = bytes(piece[:nbytes])
+        if nbytes == size:
+            if size < _LARGEST_PIECE:
+                self._room = memoryview(bytearray(size * _GROWTH))
+        elif size > _SMALLEST_PIECE and nbytes * _GROWTH < size:
+            self._room = None
+        if not self.receive_whole(data):
+            session.receive_data(data)
+            self.session_received()
+
+    def receive_whole(self, data: bytes) -> bool:
+        """Handle what has arrived without the session; whether that was done.
+
+        A short way for subclasses that have one.
+        """
+        del data
+        return False

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import select
 import socket
-import ssl
 import threading
 import time
 from typing import TYPE_CHECKING, Any, Final
@@ -27,6 +27,7 @@ from ..session import (
     SessionSettings,
     read_reply,
 )
+from ..session.capabilities import DEFAULT_CAPABILITIES
 from ..wire import (
     FLAG_EXCEPTION,
     FLAG_ONEWAY,
@@ -37,10 +38,10 @@ from ..wire import (
     Payload,
 )
 from .addresses import connect_socket
-from .tls import client_tls_context
+from .tls import client_tls_context, is_encrypted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from ..session.client import ClientEvent
     from ..uri import URI
@@ -55,6 +56,13 @@ _SHORTEST_WAIT: Final = 1e-6
 _WAIT_ALL: Final = getattr(socket, "MSG_WAITALL", 0)
 _SERPENT: Final = serializers["serpent"]
 _NATIVE: Final = serializers["native"]
+
+
+def rejected(uri: URI, event: ConnectRefused) -> CommunicationError:
+    """Return the error for a server that has turned this program away."""
+    error = CommunicationError(f"connection to {uri.location} rejected: {event.reason}")
+    error.refusal = event.reason
+    return error
 
 
 def choose_serializer(name: str, *, native: bool) -> Serializer:
@@ -142,7 +150,7 @@ class BlockingChannel:
         self.closed: bool = False
         self._timed = sock.gettimeout() is not None
         self._owns_socket = owns_socket
-        self._receive_flags = 0 if isinstance(sock, ssl.SSLSocket) else _WAIT_ALL
+        self._receive_flags = 0 if is_encrypted(sock) else _WAIT_ALL
 
     @classmethod
     def connect(
@@ -153,6 +161,7 @@ class BlockingChannel:
         serializer: str | None = None,
         timeout: float | None = None,
         sequence: int = 0,
+        capabilities: Iterable[str] = DEFAULT_CAPABILITIES,
         validate: Callable[[BlockingChannel, Any], None] | None = None,
         config: Configuration = config,
     ) -> BlockingChannel:
@@ -164,6 +173,8 @@ class BlockingChannel:
             serializer: the name of a serializer; None means ``config.SERIALIZER``.
             timeout: how many seconds connecting, and later each call, may take.
             sequence: the sequence number last used.
+            capabilities: the capabilities to offer; where more than ``native`` is
+                agreed on, another kind of channel has to take over.
             validate: called with the channel and the server's handshake value;
                 raises to refuse the server.
             config: the settings.
@@ -175,7 +186,7 @@ class BlockingChannel:
         first = connect_serializer(name)
         timeout = timeout or None
         # Whoever waits for the call that connects here waits no longer than that.
-        patience = shorter(timeout, current_context.remaining)
+        patience = time_limit(timeout)
         deadline = None if patience is None else time.monotonic() + patience
         try:
             context = client_tls_context(config)
@@ -194,7 +205,11 @@ class BlockingChannel:
                 )
             failure.outcome = "not_sent"
             raise failure from error
-        session = ClientSession(SessionSettings.from_config(config), sequence=sequence)
+        session = ClientSession(
+            SessionSettings.from_config(config),
+            capabilities=capabilities,
+            sequence=sequence,
+        )
         channel = cls(sock, uri, session, timeout=timeout)
         try:
             channel._shake_hands(first, handshake, deadline)
@@ -240,9 +255,7 @@ class BlockingChannel:
         self._send(session.data_to_send(), deadline)
         event = self._next_event(deadline)
         if isinstance(event, ConnectRefused):
-            raise CommunicationError(
-                f"connection to {self.uri.location} rejected: {event.reason}"
-            )
+            raise rejected(self.uri, event)
         if not isinstance(event, ConnectAccepted):
             raise LocalProtocolError("the handshake was answered by another message")
         self.accepted = event
@@ -258,6 +271,11 @@ class BlockingChannel:
         return self._session.limited(choose_serializer(name, native=self.native))
 
     @property
+    def session(self) -> ClientSession:
+        """The conversation."""
+        return self._session
+
+    @property
     def native(self) -> bool:
         """Whether the native serializer was agreed on."""
         return self._session.native
@@ -269,21 +287,29 @@ class BlockingChannel:
 
     def getpeercert(self) -> Any:
         """Return the server's TLS certificate as the ssl module gives it, or None."""
-        return self.sock.getpeercert() if isinstance(self.sock, ssl.SSLSocket) else None
+        return self.sock.getpeercert() if is_encrypted(self.sock) else None
 
     def close(self) -> None:
         """End the connection; harmless if it has ended already."""
         if not self.closed:
             self.closed = True
-            if self._owns_socket:
-                if self._lock.acquire(blocking=False):
-                    # Nobody uses the socket, nor will: it is known to be closed.
-                    self._lock.release()
-                else:
-                    # Wakes a thread that is waiting for an answer.
-                    with contextlib.suppress(OSError):
-                        self.sock.shutdown(socket.SHUT_RDWR)
-                self.sock.close()
+            if self._owns_socket and not self._close_unless_used():
+                # Wakes the one who is waiting for an answer, and closes it: the number
+                # of a closed socket may be that of another at once.
+                with contextlib.suppress(OSError):
+                    self.sock.shutdown(socket.SHUT_RDWR)
+
+    def _close_unless_used(self) -> bool:
+        """Close the socket, unless somebody uses it, who does so afterwards."""
+        if not self._owns_socket:
+            return True
+        if not self._lock.acquire(blocking=False):
+            return False
+        try:
+            self.sock.close()
+        finally:
+            self._lock.release()
+        return True
 
     def abandon(self) -> None:
         """Leave the connection to another process that has it too, after a fork."""
@@ -331,12 +357,39 @@ class BlockingChannel:
         except CommunicationError as error:
             error.outcome = "not_sent"
             raise
-        frame = self.exchange(serializer_id, payload, flags)
+        begun = time.monotonic() if self.timeout is not None else None
+        frame: Frame | None
+        try:
+            if (
+                begun is None
+                and serializer_id == _NATIVE.id
+                and type(payload) is bytes
+                and not (flags or self._timed)
+                and call_state.get() is None
+                and self._session.plain
+            ):
+                answer = self._exchange_quickly(payload)
+                if type(answer) is bytes:
+                    return serializer.loads(answer)
+                frame = answer  # type: ignore[assignment] # nothing else is left
+            else:
+                frame = self.exchange(serializer_id, payload, flags)
+        except TimeoutError as error:
+            name_call(error, object_id, method, args, begun)
+            raise
         if frame is None:
             return None
         if frame.flags & FLAG_EXCEPTION or frame.serializer_id != serializer_id:
             return self.read(frame, serializer_id)
         return serializer.loads(frame.payload)
+
+    def usual(self, object_id: str) -> Any:  # noqa: ARG002 - see below
+        """Return what makes usual calls of an object in a shorter way; None is none."""
+        return None
+
+    def learn(self, method: str) -> bool:  # noqa: ARG002 - see below
+        """Take a method up among those that are called so; whether that is new."""
+        return False
 
     def read(self, frame: Frame, serializer_id: int) -> Any:
         """Return what an answer holds; raise the exception it holds.
@@ -371,53 +424,101 @@ class BlockingChannel:
             CommunicationError: the connection failed; it is closed.
         """
         annotations, correlation_id = extra_annotations, None
-        limit = None
         state = call_state.get()
         if state is not None:
-            limit = current_context.remaining
             annotations, correlation_id = outgoing()
             if extra_annotations:
                 annotations = {**annotations, **extra_annotations}
+        limit = time_limit(self.timeout)
         session = self._session
-        with self._lock:
+        try:
+            with self._lock:
+                if self.closed:
+                    raise _not_sent(ConnectionClosedError("the connection is closed"))
+                try:
+                    buffers = session.request(
+                        serializer_id, payload, flags, annotations, correlation_id
+                    )
+                except CommunicationError as error:
+                    error.outcome = "not_sent"
+                    raise
+                try:
+                    if self._timed or limit is not None:
+                        deadline = None if limit is None else time.monotonic() + limit
+                        self._send(buffers, deadline)
+                        if flags & FLAG_ONEWAY:
+                            return None
+                        frame = self._next_reply(deadline)
+                    else:
+                        sock = self.sock
+                        try:
+                            for buffer in buffers:
+                                sock.sendall(buffer)
+                        except OSError as error:
+                            raise _not_sent(self._lost(error, "sending")) from error
+                        if flags & FLAG_ONEWAY:
+                            return None
+                        data = sock.recv(_RECEIVE_SIZE)
+                        frame = session.only_reply(data) or self._next_reply(None, data)
+                except OSError as error:
+                    self.close()
+                    raise self._lost(error, "receiving") from error
+                except BaseException:
+                    # Whatever ended the wait, a signal handler's exception too: the
+                    # answer may still come, and would be taken for the next one.
+                    self.close()
+                    raise
+        finally:
             if self.closed:
-                raise _not_sent(ConnectionClosedError("the connection is closed"))
-            try:
-                buffers = session.request(
-                    serializer_id, payload, flags, annotations, correlation_id
-                )
-            except CommunicationError as error:
-                error.outcome = "not_sent"
-                raise
-            try:
-                if self.timeout is not None or self._timed or limit is not None:
-                    deadline = self._deadline(limit)
-                    self._send(buffers, deadline)
-                    if flags & FLAG_ONEWAY:
-                        return None
-                    frame = self._next_reply(deadline)
-                else:
-                    sock = self.sock
-                    try:
-                        for buffer in buffers:
-                            sock.sendall(buffer)
-                    except OSError as error:
-                        raise _not_sent(self._lost(error, "sending")) from error
-                    if flags & FLAG_ONEWAY:
-                        return None
-                    data = sock.recv(_RECEIVE_SIZE)
-                    frame = session.only_reply(data) or self._next_reply(None, data)
-            except OSError as error:
-                self.close()
-                raise self._lost(error, "receiving") from error
-            except BaseException:
-                # Whatever ended the wait, a signal handler's exception too: the
-                # answer may still come, and would be taken for that of the next call.
-                self.close()
-                raise
+                self._close_unless_used()
         if state is not None or frame.annotations:
             incoming(frame.annotations)
         return frame
+
+    def _exchange_quickly(self, payload: bytes) -> bytes | Frame:
+        """Send a call in the native format; return what its answer holds, or that.
+
+        A short way for small calls whose answer is a value.
+
+        Raises:
+            CommunicationError: the connection failed; it is closed.
+        """
+        session = self._session
+        try:
+            with self._lock:
+                if self.closed:
+                    raise _not_sent(ConnectionClosedError("the connection is closed"))
+                message = session.quick_call(payload)
+                if message is not None:
+                    sequence = session.sequence
+                    sock = self.sock
+                    try:
+                        try:
+                            sock.sendall(message)
+                        except OSError as error:
+                            raise _not_sent(self._lost(error, "sending")) from error
+                        data = sock.recv(_RECEIVE_SIZE)
+                        answer = session.quick_reply(data, sequence)
+                        if answer is not None:
+                            return answer
+                        session.expect(sequence)
+                        frame = self._next_reply(None, data)
+                    except OSError as error:
+                        self.close()
+                        raise self._lost(error, "receiving") from error
+                    except BaseException:
+                        # As in `exchange`: the answer may still come.
+                        self.close()
+                        raise
+                    if frame.annotations:
+                        incoming(frame.annotations)
+                    return frame
+        finally:
+            if self.closed:
+                self._close_unless_used()
+        result = self.exchange(_NATIVE.id, payload)
+        assert result is not None  # noqa: S101 - it is no oneway call
+        return result
 
     def ping(self) -> None:
         """Wait for a sign of life of the server.
@@ -425,17 +526,21 @@ class BlockingChannel:
         Raises:
             CommunicationError: it gave none; the connection is closed.
         """
-        with self._lock:
+        try:
+            with self._lock:
+                if self.closed:
+                    raise _not_sent(ConnectionClosedError("the connection is closed"))
+                deadline = self._deadline()
+                try:
+                    self._session.send_ping()
+                    self._send(self._session.data_to_send(), deadline)
+                    self._next_event(deadline)
+                except BaseException:
+                    self.close()
+                    raise
+        finally:
             if self.closed:
-                raise _not_sent(ConnectionClosedError("the connection is closed"))
-            deadline = self._deadline()
-            try:
-                self._session.send_ping()
-                self._send(self._session.data_to_send(), deadline)
-                self._next_event(deadline)
-            except BaseException:
-                self.close()
-                raise
+                self._close_unless_used()
 
     def post(self, object_id: str, method: str, args: Sequence[object]) -> bool:
         """Send a oneway call if that can be done at this moment, without waiting.
@@ -470,16 +575,14 @@ class BlockingChannel:
                 raise
         finally:
             self._lock.release()
+            if self.closed:
+                self._close_unless_used()
         return True
 
-    def _deadline(self, limit: float | None = None) -> float | None:
-        """Return when a call has to be answered.
-
-        Args:
-            limit: how many seconds whoever waits for the caller still waits.
-        """
-        timeout = shorter(self.timeout, limit)
-        return None if timeout is None else time.monotonic() + timeout
+    def _deadline(self) -> float | None:
+        """Return when a call has to be answered."""
+        limit = time_limit(self.timeout)
+        return None if limit is None else time.monotonic() + limit
 
     def _next_reply(self, deadline: float | None, data: bytes | None = None) -> Frame:
         event = self._next_event(deadline, data)
@@ -561,6 +664,43 @@ def _takes_more(sock: socket.socket) -> bool:
 def _not_sent(error: CommunicationError) -> CommunicationError:
     error.outcome = "not_sent"
     return error
+
+
+def name_call(
+    error: TimeoutError,
+    object_id: str,
+    method: str,
+    args: Sequence[object],
+    begun: float | None,
+) -> None:
+    """Have a time-out tell which call it was, and how long that took.
+
+    Args:
+        error: what is being raised.
+        object_id: the object.
+        method: the name of the method.
+        args: its arguments; of an access to an attribute, its name first.
+        begun: when the call began, as ``time.monotonic`` tells it; None if not known.
+    """
+    name = f"{object_id}.{method}()"
+    if method in ("__getattr__", "__setattr__") and args:
+        name = f"attribute {object_id}.{args[0]}"
+    took = "" if begun is None else f" after {time.monotonic() - begun:.3f} s"
+    error.args = (f"{error}: {name}{took}",)
+
+
+def time_limit(timeout: float | None) -> float | None:
+    """Return how many seconds a call may take; None is no bound.
+
+    Args:
+        timeout: what its proxy says.
+    """
+    state = call_state.get()
+    if state is None:
+        return timeout
+    if state.time_limit is not None:
+        timeout = None if state.time_limit == math.inf else state.time_limit
+    return shorter(timeout, current_context.remaining)
 
 
 def shorter(timeout: float | None, limit: float | None) -> float | None:

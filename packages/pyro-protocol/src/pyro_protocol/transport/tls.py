@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
-import ssl
-from pathlib import Path
-from typing import TYPE_CHECKING
+import sys
+from typing import TYPE_CHECKING, TypeGuard
 
 if TYPE_CHECKING:
+    import socket
+    import ssl
+
     from ..config import Configuration
 
-__all__ = ["check_server_context", "client_tls_context", "server_tls_context"]
+__all__ = [
+    "check_server_context",
+    "client_tls_context",
+    "is_encrypted",
+    "server_tls_context",
+]
+
+
+def is_encrypted(sock: socket.socket) -> TypeGuard[ssl.SSLSocket]:
+    """Whether a socket is one of TLS."""
+    # The module takes long to import; without it there are no such sockets.
+    module = sys.modules.get("ssl")
+    return module is not None and isinstance(sock, module.SSLSocket)
 
 
 def client_tls_context(config: Configuration) -> ssl.SSLContext | None:
@@ -22,6 +36,8 @@ def client_tls_context(config: Configuration) -> ssl.SSLContext | None:
     """
     if not config.SSL:
         return None
+    import ssl  # noqa: PLC0415 - many programs do without
+
     context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH)
     _add_authorities(context, config.SSL_CACERTS)
     if config.SSL_CLIENTCERT:
@@ -44,6 +60,8 @@ def server_tls_context(config: Configuration) -> ssl.SSLContext | None:
         return None
     if not config.SSL_SERVERCERT:
         raise ValueError("SSL is on, but SSL_SERVERCERT does not name a certificate")
+    import ssl  # noqa: PLC0415 - many programs do without
+
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(
         config.SSL_SERVERCERT,
@@ -64,6 +82,8 @@ def check_server_context(context: ssl.SSLContext, config: Configuration) -> None
         ValueError: it is one for clients, or does not demand the certificates that
             ``SSL_REQUIRECLIENTCERT`` wants.
     """
+    import ssl  # noqa: PLC0415 - many programs do without
+
     if not isinstance(context, ssl.SSLContext):
         raise TypeError(f"ssl_context must be an ssl.SSLContext, not {context!r}")
     if context.protocol == ssl.PROTOCOL_TLS_CLIENT or context.check_hostname:
@@ -82,6 +102,8 @@ def check_server_context(context: ssl.SSLContext, config: Configuration) -> None
 def _add_authorities(context: ssl.SSLContext, location: str) -> None:
     if not location:
         return
+    from pathlib import Path  # noqa: PLC0415 - many programs do without
+
     if Path(location).is_dir():
         context.load_verify_locations(capath=location)
     else:

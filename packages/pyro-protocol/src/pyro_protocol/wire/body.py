@@ -42,6 +42,13 @@ _GROW_FROM: Final = 1024 * 1024
 """Size in bytes from which a bytearray grows as its bytes arrive: other than bytes, it
 takes its memory at once, which must not be a gift to whoever announces a lot."""
 
+_WHOLE_UP_TO: Final = 4 * 1024 * 1024
+"""Size in bytes up to which bytes may be received as one object. Space for them would
+be cleared before anything is written. Larger ones take a receive longer than it may
+wait, and the part that it returns would have to be copied."""
+
+_KINDS: Final = (IMMUTABLE, MUTABLE)
+
 
 class _Space(BytesIO):
     """Bytes that are written through a view of them."""
@@ -107,6 +114,9 @@ def _told_of_memory(size: int) -> Iterator[None]:
 class Body:
     """The payload of one message while it is being received.
 
+    Objects are made when their first bytes are there, other than large ones: whether
+    there is memory for those is to be known at once.
+
     Args:
         head: the message without its payload.
         layout: length and kind of the objects that the payload is made of.
@@ -120,17 +130,22 @@ class Body:
         missing: how many bytes have not arrived yet.
         filled: how many have.
         problem: what is wrong with the message, or None.
+        whole_size: how many bytes become one object that nothing has arrived of:
+            received in one piece, and given to `fill`, they are that object. 0 if
+            the next bytes are better received into `space`.
     """
 
     __slots__ = (
         "_current",
         "_done",
         "_layout",
+        "_lent",
         "_position",
         "filled",
         "head",
         "missing",
         "problem",
+        "whole_size",
     )
 
     def __init__(
@@ -141,51 +156,107 @@ class Body:
     ) -> None:
         self.head: Frame = head
         self.problem: RemoteProtocolError | None = problem
-        self._layout = [*reversed(layout)]
-        self.missing: int = sum(size for size, _kind in layout)
+        self._layout = [*layout]
+        self._layout.reverse()
+        self.missing: int = 0
+        for size, _kind in layout:
+            self.missing += size
         self.filled: int = 0
+        self.whole_size: int = 0
         self._done: list[bytes | bytearray] = []
-        self._next_target()
+        self._lent: memoryview | None = None
+        self._current: _Target | None = None
+        self._position = 0
+        self._next_object()
 
-    def _next_target(self) -> None:
+    def _next_object(self) -> None:
         """Begin the next object that has any bytes."""
+        self.whole_size = 0
         while self._layout:
             size, kind = self._layout.pop()
-            with _told_of_memory(size):
-                self._current = _Target(size, kind)
-            self._position = 0
-            if size:
-                return
-            self._done.append(self._current.finish())
+            if not size:
+                self._done.append(bytearray() if kind == MUTABLE else b"")
+                continue
+            if kind == IMMUTABLE and size <= _WHOLE_UP_TO:
+                self.whole_size = size
+            else:
+                self._begin_target(size, kind)
+            return
+
+    def _begin_target(self, size: int, kind: int) -> _Target:
+        with _told_of_memory(size):
+            self._current = _Target(size, kind)
+        self._position = self.whole_size = 0
+        return self._current
 
     @property
     def space(self) -> memoryview:
-        """Where the next bytes belong; never empty while bytes are missing."""
-        if self._position == self._current.view.nbytes:
-            with _told_of_memory(self._current.size):
-                self._current.grow()
-        return self._current.view[self._position :]
+        """Where the next bytes belong; never empty while bytes are missing.
+
+        It is of no use any more after `written`, or when it is asked for again.
+        """
+        self._take_back()
+        current = self._current
+        if current is None:
+            current = self._begin_target(self.whole_size, IMMUTABLE)
+        elif self._position == current.view.nbytes:
+            with _told_of_memory(current.size):
+                current.grow()
+        self._lent = current.view[self._position :]
+        return self._lent
+
+    def _take_back(self) -> None:
+        """Release the space that was asked for.
+
+        While there is a view of it, what is made of it would be a copy.
+        """
+        if self._lent is not None:
+            # Who writes into it still may have another view of it.
+            with suppress(BufferError):
+                self._lent.release()
+            self._lent = None
 
     def written(self, count: int) -> None:
         """Take notice of ``count`` bytes that were written into `space`."""
+        self._take_back()
         self._position += count
         self.filled += count
         self.missing -= count
-        if self._position == self._current.size:
-            self._done.append(self._current.finish())
-            self._next_target()
+        current = self._current
+        if current is not None and self._position == current.size:
+            self._current = None
+            self._done.append(current.finish())
+            self._next_object()
 
     def fill(self, data: Buffer) -> int:
-        """Copy in as much of ``data`` as belongs here, and return how much that was."""
-        source = memoryview(data)[: self.missing]
+        """Take in as much of ``data`` as belongs here, and return how much that was."""
+        size = len(data)
+        if 0 < size == self.whole_size and type(data) is bytes:
+            self._take(data)
+            return size
+        source = memoryview(data)
+        most = min(size, self.missing)
         taken = 0
-        while taken < len(source):
+        while taken < most:
+            whole = self.whole_size
+            if 0 < whole <= most - taken:
+                self._take(bytes(source[taken : taken + whole]))
+                taken += whole
+                continue
             space = self.space
-            count = min(len(space), len(source) - taken)
+            count = min(len(space), most - taken)
             space[:count] = source[taken : taken + count]
             taken += count
             self.written(count)
         return taken
+
+    def _take(self, data: bytes) -> None:
+        """Take over bytes that are the whole next object."""
+        size = len(data)
+        self.filled += size
+        self.missing -= size
+        self._done.append(data)
+        self._next_object()
 
     def payload(self) -> bytes | SplitPayload:
         """Return the payload, which is complete."""
@@ -217,12 +288,16 @@ def read_layout(
             f"{count} buffers stand apart in one message (max={MAX_BUFFERS})"
         )
     layout = list(BUFFER_ENTRY.iter_unpack(table))
-    rest = size - sum(length for length, _kind in layout)
+    rest = size
+    is_known = True
+    for length, kind in layout:
+        rest -= length
+        is_known = is_known and kind in _KINDS
     if rest < 0:
         raise RemoteProtocolError(
             f"annotation {BUFFERS_ANNOTATION} tells of more bytes than there are"
         )
-    if any(kind not in (IMMUTABLE, MUTABLE) for _length, kind in layout):
+    if not is_known:
         raise RemoteProtocolError(
             f"annotation {BUFFERS_ANNOTATION} holds an unknown kind of buffer"
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import zlib
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final
@@ -10,6 +11,7 @@ from ..config import PROTOCOL_VERSION
 from ..errors import MessageTooLargeError, RemoteProtocolError
 from .body import BODY_FROM, Body, read_layout, split
 from .frame import (
+    BUFFER_ENTRY,
     BUFFERS_ANNOTATION,
     CHUNK,
     FLAG_COMPRESSED,
@@ -18,6 +20,7 @@ from .frame import (
     HEADER_SIZE,
     IMMUTABLE,
     MAGIC,
+    MUTABLE,
     NO_ANNOTATIONS,
     PLAIN_HEADER,
     PREFIX,
@@ -66,6 +69,9 @@ _unpack = HEADER.unpack_from
 _unpack_plain = PLAIN_HEADER.unpack_from
 _unpack_chunk = CHUNK.unpack_from
 _CHUNK_SIZE: Final = CHUNK.size
+# The annotation of a message that has one large buffer, and what that begins with.
+_ONE_ENTRY: Final = struct.Struct(f"!{CHUNK.size}s{BUFFER_ENTRY.format[1:]}")
+_ONE_ENTRY_HEAD: Final = CHUNK.pack(BUFFERS_ANNOTATION.encode(), BUFFER_ENTRY.size)
 # What `Frame` does with its arguments, without the call in between.
 _new_frame = tuple.__new__
 
@@ -114,6 +120,10 @@ class Decoder:
         max_inflate_ratio: how many times larger than it arrived a message may
             become, beyond the size of ``INFLATE_FREELY``.
         splits: whether a message may tell which of its buffers stand apart.
+        large_start: how many bytes of the last large message stood before its large
+            objects; 0 if that was not little. Large messages mostly follow others of
+            the same kind: if no more than that is received of the next one, its
+            objects can be received into their places.
         inflates: whether compressed payloads are inflated here. Otherwise the
             frame keeps ``FLAG_COMPRESSED``, and `inflate` does it later.
     """
@@ -128,6 +138,7 @@ class Decoder:
         "_tail_size",
         "accepted",
         "inflates",
+        "large_start",
         "max_annotations",
         "max_annotations_size",
         "max_inflate_ratio",
@@ -151,6 +162,7 @@ class Decoder:
         self.max_inflate_ratio: int = max_inflate_ratio
         self.splits: bool = False
         self.inflates: bool = True
+        self.large_start: int = 0
         self._data: bytes | memoryview | bytearray = b""
         self._start = 0
         # Made when it is needed, which in most connections is never.
@@ -185,6 +197,14 @@ class Decoder:
         if self._body is not None:
             return self._body.missing
         return self._needed - self.buffered
+
+    @property
+    def whole_size(self) -> int:
+        """How many bytes to receive in one piece, if that is possible; 0 if it is not.
+
+        Given to `receive_data` they are not copied, nor is `space` made for them.
+        """
+        return 0 if self._body is None else self._body.whole_size
 
     @property
     def space(self) -> memoryview | None:
@@ -250,11 +270,33 @@ class Decoder:
             or size > self.max_size
             or kind not in self.accepted
         ):
+            if flags & _UNUSUAL == FLAG_CORRELATION and payload_size == size:
+                return self._only_correlated(data)
             return None
         payload = data[HEADER_SIZE:]
         return _new_frame(
             Frame,
             (kind, serializer_id, flags, sequence, payload, NO_ANNOTATIONS, None),
+        )
+
+    def _only_correlated(self, data: bytes) -> Frame | None:
+        """Do what `only_frame` does with a whole message that has a correlation id."""
+        head = _unpack(data)
+        _tag, _version, kind, serializer_id, flags, sequence, size, chunks_size = head[
+            :8
+        ]
+        if (
+            chunks_size
+            or head[-1] != MAGIC
+            or data[: len(PREFIX)] != PREFIX
+            or size > self.max_size
+            or kind not in self.accepted
+        ):
+            return None
+        payload = data[HEADER_SIZE:]
+        return _new_frame(
+            Frame,
+            (kind, serializer_id, flags, sequence, payload, NO_ANNOTATIONS, head[8]),
         )
 
     def next_frame(self) -> Frame | None:  # noqa: PLR0912 - the hot path, in one frame
@@ -313,9 +355,12 @@ class Decoder:
                 self._needed = (end if size < BODY_FROM else content) - start
                 self._checked = True
                 return None
-            head = Frame(
-                kind, serializer_id, flags, sequence, b"",
-                correlation_id=correlation_id,
+            head = _new_frame(
+                Frame,
+                (
+                    kind, serializer_id, flags, sequence, b"", NO_ANNOTATIONS,
+                    correlation_id,
+                ),
             )  # fmt: skip
             self._begin_body(head, memoryview(data)[body:], chunks_size, size)
             return None
@@ -327,6 +372,7 @@ class Decoder:
             self._start = end
         self._needed = HEADER_SIZE
         self._checked = False
+        self.large_start = 0
         payload = bytes(data[content:end])
         frame = _new_frame(
             Frame,
@@ -363,21 +409,38 @@ class Decoder:
         layout = [(size, IMMUTABLE)]
         problem: RemoteProtocolError | None = None
         try:
-            if chunks_size:
+            if (
+                chunks_size == _ONE_ENTRY.size
+                and data[: len(_ONE_ENTRY_HEAD)] == _ONE_ENTRY_HEAD
+                and self.splits
+                and self.max_annotations
+                and not head.flags & FLAG_COMPRESSED
+                and (entry := _ONE_ENTRY.unpack_from(data))[1] <= size
+                and entry[2] <= MUTABLE
+            ):
+                # One large buffer and no other annotations, as there mostly is.
+                layout = [(size - entry[1], IMMUTABLE), entry[1:]]
+            elif chunks_size:
                 annotations = _decode_annotations(
                     data[:chunks_size].toreadonly(), self.max_annotations
                 )
-                head = head._replace(annotations=annotations)
                 if self.splits and BUFFERS_ANNOTATION in annotations:
                     layout = read_layout(head.flags, annotations, size)
+                    annotations = _without_table(annotations)
+                # What `_replace` does, which takes several times as long.
+                head = _new_frame(Frame, (*head[:5], annotations, head[6]))
         except RemoteProtocolError as error:
             # It is told when the message has ended, so that the connection can go on.
             problem = error
+        start = HEADER_SIZE + chunks_size
+        if len(layout) > 1:
+            start += layout[0][0]
+        self.large_start = start if start < BODY_FROM else 0
         try:
             self._body = Body(head, layout, problem)
+            self._body.fill(data[chunks_size:])
         except MessageTooLargeError as error:
             raise FrameError(error, head) from error
-        self._body.fill(data[chunks_size:])
         self._data = b""
         # No position in the data: what arrives belongs to the body.
         self._start = -1
@@ -394,7 +457,9 @@ class Decoder:
         self._join()
         if body.problem is not None:
             raise FrameError(body.problem, body.head, fatal=False)
-        return self._completed(body.head._replace(payload=body.payload()))
+        head = body.head
+        frame = _new_frame(Frame, (*head[:4], body.payload(), *head[5:]))
+        return self._completed(frame) if head.flags & FLAG_COMPRESSED else frame
 
     def _completed(
         self, frame: Frame, whole: bytes = b"", chunks: memoryview | None = None
@@ -411,11 +476,13 @@ class Decoder:
                 annotations = _decode_annotations(
                     chunks.toreadonly(), self.max_annotations
                 )
-                # What `_replace` does, which takes several times as long.
-                frame = _new_frame(Frame, (*frame[:5], annotations, frame[6]))
+                payload: bytes | SplitPayload = whole
                 if self.splits and BUFFERS_ANNOTATION in annotations:
                     layout = read_layout(frame.flags, annotations, len(whole))
-                    frame = frame._replace(payload=split(whole, layout))
+                    payload = split(whole, layout)
+                    annotations = _without_table(annotations)
+                # What `_replace` does, which takes several times as long.
+                frame = _new_frame(Frame, (*frame[:4], payload, annotations, frame[6]))
             return self.inflate(frame) if self.inflates else frame
         except (RemoteProtocolError, MessageTooLargeError) as error:
             head = frame._replace(
@@ -511,6 +578,15 @@ def _inflate(payload: Buffer, limit: int, ratio: int) -> bytes:
     if not inflater.eof or inflater.unused_data or position < len(source):
         raise RemoteProtocolError("invalid compressed data: wrong length")
     return inflated.getvalue()
+
+
+def _without_table(annotations: Annotations) -> Annotations:
+    """Return annotations without the table of buffers, which is no one else's."""
+    if len(annotations) == 1:
+        return NO_ANNOTATIONS
+    return {
+        name: value for name, value in annotations.items() if name != BUFFERS_ANNOTATION
+    }
 
 
 def _decode_annotations(chunks: memoryview, most: int) -> Annotations:

@@ -13,10 +13,11 @@ from collections.abc import Mapping, Sequence
 from enum import IntEnum
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from ..config import PROTOCOL_VERSION
 from ..errors import LocalProtocolError, MessageTooLargeError
+from ..frozen import NamedTuple
 
 __all__ = [
     "BUFFERS_ANNOTATION",
@@ -41,6 +42,7 @@ __all__ = [
     "MessageType",
     "Payload",
     "SplitPayload",
+    "encode_annotations",
     "encode_frame",
     "encode_plain_frame",
 ]
@@ -94,6 +96,7 @@ _UNLIMITED: Final = 0xFFFFFFFF
 
 _pack = HEADER.pack
 _pack_plain = PLAIN_HEADER.pack
+_pack_entry = BUFFER_ENTRY.pack
 
 
 class MessageType(IntEnum):
@@ -134,7 +137,10 @@ class SplitPayload:
         self.buffers: Sequence[Buffer] = buffers
 
     def __len__(self) -> int:
-        return len(self.head) + sum(memoryview(one).nbytes for one in self.buffers)
+        size = len(self.head)
+        for one in self.buffers:
+            size += len(one) if type(one) is bytes else memoryview(one).nbytes
+        return size
 
     def __bytes__(self) -> bytes:
         return b"".join([self.head, *self.buffers])
@@ -225,14 +231,22 @@ def encode_frame(
         flags |= FLAG_CORRELATION
     apart: list[bytes | memoryview] = []
     if isinstance(payload, SplitPayload):
-        apart = [_as_bytes(one) for one in payload.buffers]
-        table = b"".join(_buffer_entry(one) for one in apart)
+        table = b""
+        for buffer in payload.buffers:
+            if type(buffer) is bytes:
+                apart.append(buffer)
+                table += _pack_entry(len(buffer), IMMUTABLE)
+            else:
+                view = memoryview(buffer).cast("B")
+                apart.append(view)
+                # One that may change stays changeable.
+                table += _pack_entry(len(view), IMMUTABLE if view.readonly else MUTABLE)
         annotations = {**annotations, BUFFERS_ANNOTATION: table}
         payload = payload.head
     elif compress and len(payload) > _COMPRESS_ABOVE:
         payload = zlib.compress(payload, _COMPRESSION_LEVEL)
         flags |= FLAG_COMPRESSED
-    chunks = _encode_annotations(annotations) if annotations else b""
+    chunks = encode_annotations(annotations) if annotations else b""
     head_size = len(payload)
     size = head_size + sum(map(len, apart))
     if size + len(chunks) > max_size:
@@ -255,17 +269,6 @@ def encode_frame(
     if head_size < JOIN_BELOW:
         return [head + chunks + payload, *apart]
     return [head + chunks, payload, *apart]
-
-
-def _as_bytes(buffer: Buffer) -> bytes | memoryview:
-    """Return a buffer of which each item is one byte."""
-    return buffer if isinstance(buffer, bytes) else memoryview(buffer).cast("B")
-
-
-def _buffer_entry(buffer: bytes | memoryview) -> bytes:
-    """Return what ``BUFS`` says of a buffer; one that may change stays changeable."""
-    mutable = isinstance(buffer, memoryview) and not buffer.readonly
-    return BUFFER_ENTRY.pack(len(buffer), MUTABLE if mutable else IMMUTABLE)
 
 
 # Programs use a handful, and each is short.
@@ -296,7 +299,12 @@ def _size_of(name: str, value: object) -> int:
     return memoryview(value).nbytes
 
 
-def _encode_annotations(annotations: Mapping[Any, Any]) -> bytes:
+def encode_annotations(annotations: Mapping[Any, Any]) -> bytes:
+    """Return annotations as they are on the wire.
+
+    Raises:
+        LocalProtocolError: one has an unusable id or value.
+    """
     parts: list[Buffer] = []
     for name, value in annotations.items():
         size = len(value) if type(value) is bytes else _size_of(name, value)

@@ -1,0 +1,131 @@
+"""The messages of usual calls, in parts that C functions put together.
+
+A frame of Python would cost more than the work itself. All of this is for calls
+without flags, of less than ``JOIN_BELOW`` bytes, and for answers that are values; most
+of it for those in the native format.
+"""
+
+from __future__ import annotations
+
+import struct
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
+
+from ..dispatch.calls import GET_ATTRIBUTE, SET_ATTRIBUTE
+from ..serializers import serializers
+from ..serializers.native_packing import pack_number
+from ..wire.frame import (
+    MAGIC,
+    NO_ANNOTATIONS,
+    PREFIX,
+    Annotations,
+    MessageType,
+    encode_annotations,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = [
+    "ANSWER",
+    "CALL",
+    "NO_MORE",
+    "Beginning",
+    "CallBeginnings",
+    "beginnings_of",
+    "ending_of",
+    "join_header",
+]
+
+# The header up to the sequence number; it, and the size of the payload; then the size
+# of the annotations, no correlation id, and the end of the header.
+_HEADER: Final = struct.Struct("!10sHI24s")
+_BEGINNING: Final = struct.Struct("!6sBBH")
+_REST: Final = struct.Struct("!I18xH")
+_NATIVE_ID: Final = serializers["native"].id
+
+
+@lru_cache(256)
+def beginnings_of(serializer_id: int) -> tuple[bytes, bytes]:
+    """Return how the message of a call begins, and an answer that is a value.
+
+    Args:
+        serializer_id: what both are written with, from 0 to 255.
+    """
+    call, answer = int(MessageType.INVOKE), int(MessageType.RESULT)
+    return (
+        _BEGINNING.pack(PREFIX, call, serializer_id, 0),
+        _BEGINNING.pack(PREFIX, answer, serializer_id, 0),
+    )
+
+
+def ending_of(annotations: Annotations) -> tuple[bytes, bytes]:
+    """Return how the header of a message ends that has annotations, and those."""
+    encoded = encode_annotations(annotations)
+    return _REST.pack(len(encoded), MAGIC), encoded
+
+
+CALL, ANSWER = beginnings_of(_NATIVE_ID)
+"""How the message of a call in the native format begins, and an answer to it that is a
+value."""
+
+NO_MORE: Final = _REST.pack(0, MAGIC)
+"""How the header of a message without annotations ends."""
+
+join_header: Final = _HEADER.pack
+"""Returns a header, given its beginning, sequence number, size and end."""
+
+# An array of four: the object id, the method, its arguments, and those by name.
+_ARRAY_OF_FOUR: Final = b"\x94"
+_EMPTY: Final = b"\x80"
+_NIL: Final = b"\xc0"
+# Where the protocol wants no part for arguments by name.
+_ATTRIBUTES: Final = frozenset({GET_ATTRIBUTE, SET_ATTRIBUTE})
+# Of more methods than any object has, which can only be names that a program made up.
+_MOST_METHODS: Final = 1000
+
+
+Beginning = tuple["Callable[..., bytes]", bytes, int, bytes]
+"""How the message of a call begins; see `CallBeginnings`."""
+
+
+class CallBeginnings:
+    """How the messages of calls begin, by the name of the method.
+
+    Args:
+        object_id: the object.
+        annotations: what is sent along with each.
+
+    Attributes:
+        known: for each method a function, to be given `CALL`, a sequence number, the
+            size of the payload and the second part of the beginning; that part; the
+            size of what the payload begins with; and what stands for no arguments by
+            name. The arguments follow, and those by name. For None the whole payload
+            follows.
+    """
+
+    __slots__ = ("_object_id", "_rest", "known")
+
+    def __init__(
+        self, object_id: str, annotations: Annotations = NO_ANNOTATIONS
+    ) -> None:
+        self._object_id = object_id
+        self._rest = b"".join(ending_of(annotations))
+        self.known: dict[str | None, Beginning] = {None: _beginning(self._rest, b"")}
+
+    def learn(self, method: str) -> bool:
+        """Take up a method; whether that is new, and there is room for it."""
+        if method in self.known or len(self.known) > _MOST_METHODS:
+            return False
+        names = pack_number(self._object_id), pack_number(method)
+        start = _ARRAY_OF_FOUR + b"".join(names)
+        no_keywords = _NIL if method in _ATTRIBUTES else _EMPTY
+        self.known[method] = _beginning(self._rest, start, no_keywords)
+        return True
+
+
+# Programs that connect for each call need the same again and again.
+@lru_cache(256)
+def _beginning(rest: bytes, start: bytes, no_keywords: bytes = b"") -> Beginning:
+    end = rest + start
+    return struct.Struct(f"!10sHI{len(end)}s").pack, end, len(start), no_keywords

@@ -1,0 +1,67 @@
+"""The heartbeat of a connection in an event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from ...session import Heartbeat
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["AsyncHeartbeat"]
+
+
+class AsyncHeartbeat:
+    """Asks a silent peer for a sign of life, and tells when none comes.
+
+    Args:
+        interval: after how many seconds of silence the peer is asked.
+        timeout: how many seconds it has to answer.
+        ping: asks the peer.
+        dead: called with the seconds of silence when no answer has come in time.
+    """
+
+    __slots__ = ("_dead", "_heard", "_heartbeat", "_last", "_loop", "_ping", "_timer")
+
+    def __init__(
+        self,
+        interval: float,
+        timeout: float,
+        *,
+        ping: Callable[[], None],
+        dead: Callable[[float], None],
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._heard = self._last = self._loop.time()
+        self._heartbeat = Heartbeat(interval, timeout, self._heard)
+        self._ping = ping
+        self._dead = dead
+        self._timer = self._loop.call_at(self._heartbeat.due, self._look)
+
+    def received(self) -> None:
+        """Take notice that something has arrived."""
+        self._heard = self._loop.time()
+
+    def stop(self) -> None:
+        """Look no more; harmless if it was stopped."""
+        self._timer.cancel()
+
+    def _look(self) -> None:
+        """See whether the peer is to be asked, or has not answered in time."""
+        now = self._loop.time()
+        heartbeat = self._heartbeat
+        if self._heard > self._last:
+            # Only now, as what arrives often must not cost much.
+            self._last = self._heard
+            heartbeat.received(self._heard)
+        if heartbeat.is_dead(now):
+            self._dead(now - self._last)
+            return
+        if heartbeat.should_ping(now):
+            heartbeat.pinged(now)
+            self._ping()
+        # What arrives meanwhile may move the time at which to ask again.
+        due = min(heartbeat.due, now + heartbeat.interval)
+        self._timer = self._loop.call_at(due, self._look)
