@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, Self, overload
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any, Final, Literal, Self, overload
 
 from pyro_protocol.errors import show_remote_traceback
-from pyro_protocol.serializers.exceptions import ExceptionWrapper
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from pyro_protocol.serializers.exceptions import ExceptionWrapper
+
+    from .futures import FutureResult
     from .proxy import Proxy
 
 __all__ = ["BatchProxy", "batch"]
 
-QueuedCall = tuple[str, Sequence[Any], Mapping[str, Any]]
+QueuedCall = tuple[str, tuple[Any, ...], dict[str, Any]]
+"""Name, positional arguments, keyword arguments."""
 
-
-class _QueuedMethod:
-    __slots__ = ("_calls", "_name")
-
-    def __init__(self, calls: list[QueuedCall], name: str) -> None:
-        self._calls = calls
-        self._name = name
-
-    def __call__(self, /, *args: Any, **kwargs: Any) -> None:
-        self._calls.append((self._name, args, kwargs))
+# One for all calls: a dictionary each would take more memory than the arguments.
+_NO_KEYWORDS: Final[dict[str, Any]] = {}
 
 
 class BatchProxy:
@@ -41,29 +38,47 @@ class BatchProxy:
         self._pyro_proxy = proxy
         self._pyro_calls: list[QueuedCall] = []
 
-    def __getattr__(self, name: str) -> _QueuedMethod:
+    def __getattr__(self, name: str) -> Callable[..., None]:
         if name.startswith(("_pyro", "__")):
             raise AttributeError(f"a batch has no attribute {name!r}")
-        return _QueuedMethod(self._pyro_calls, name)
+        method = _queueing(self._pyro_calls.append, name)
+        # Found there the next time, without coming here.
+        self.__dict__[name] = method
+        return method
 
     @overload
-    def __call__(self, oneway: Literal[False] = False) -> Iterator[Any]: ...
+    def __call__(
+        self, oneway: Literal[False] = False, asynchronous: Literal[False] = False
+    ) -> Iterator[Any]: ...
 
     @overload
-    def __call__(self, oneway: Literal[True]) -> None: ...
+    def __call__(
+        self, oneway: Literal[True], asynchronous: Literal[False] = False
+    ) -> None: ...
 
     @overload
-    def __call__(self, oneway: bool) -> Iterator[Any] | None: ...
+    def __call__(
+        self, oneway: bool = False, *, asynchronous: Literal[True]
+    ) -> FutureResult: ...
 
-    def __call__(self, oneway: bool = False) -> Iterator[Any] | None:
+    @overload
+    def __call__(
+        self, oneway: bool = False, asynchronous: bool = False
+    ) -> Iterator[Any] | FutureResult | None: ...
+
+    def __call__(
+        self, oneway: bool = False, asynchronous: bool = False
+    ) -> Iterator[Any] | FutureResult | None:
         """Send the queued calls.
 
         Args:
             oneway: whether not to wait, and to get no results.
+            asynchronous: whether to send them in the background.
 
         Returns:
             An iterator over the results, which raises the exception of a failed
-            call at its place and then ends; None for a oneway batch.
+            call at its place and then ends; None for a oneway batch. Of an
+            asynchronous one a `FutureResult`, which has that as its value.
 
         Raises:
             CommunicationError: the connection failed.
@@ -71,8 +86,11 @@ class BatchProxy:
         calls = list(self._pyro_calls)
         # Emptied, not replaced: method objects of the batch add to this list.
         self._pyro_calls.clear()
-        results = self._pyro_proxy._pyroInvokeBatch(calls, oneway=oneway)
-        return None if oneway else _results(results)
+        if asynchronous:
+            from .futures import call_in_background  # noqa: PLC0415 - costs time
+
+            return call_in_background(partial(_send, self._pyro_proxy, calls, oneway))
+        return _send(self._pyro_proxy, calls, oneway)
 
     def __copy__(self) -> BatchProxy:
         result = BatchProxy(self._pyro_proxy)
@@ -95,9 +113,31 @@ class BatchProxy:
         return f"<batch of {len(self._pyro_calls)} calls for {self._pyro_proxy!r}>"
 
 
+def _send(
+    proxy: Proxy, calls: Sequence[QueuedCall], oneway: bool
+) -> Iterator[Any] | None:
+    results = proxy._pyroInvokeBatch(calls, oneway=oneway)
+    return None if oneway else _results(results)
+
+
+def _queueing(append: Callable[[QueuedCall], object], name: str) -> Callable[..., None]:
+    # A closure: a partial function would pass all arguments on once more.
+    def queue(*args: Any, **kwargs: Any) -> None:
+        append((name, args, kwargs or _NO_KEYWORDS))
+
+    return queue
+
+
 def _results(results: Sequence[Any]) -> Iterator[Any]:
+    """Return an iterator that raises the exception among the results at its place."""
+    if _wrapper_class() not in map(type, results):
+        return iter(results)
+    return _results_of_failed(results)
+
+
+def _results_of_failed(results: Sequence[Any]) -> Iterator[Any]:
     for result in results:
-        if isinstance(result, ExceptionWrapper):
+        if isinstance(result, _wrapper_class()):
             show_remote_traceback(result.exception)
             try:
                 raise result.exception
@@ -105,6 +145,14 @@ def _results(results: Sequence[Any]) -> Iterator[Any]:
                 # Or exception and frame would refer to each other.
                 del result, results
         yield result
+
+
+@cache
+def _wrapper_class() -> type[ExceptionWrapper]:
+    # Whoever has got results has imported it; importing a proxy does without.
+    from pyro_protocol.serializers.exceptions import ExceptionWrapper  # noqa: PLC0415
+
+    return ExceptionWrapper
 
 
 def batch(proxy: Proxy) -> BatchProxy:

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import random
 import threading
 import time
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from pyro_protocol.dispatch.calls import GET_ATTRIBUTE, SET_ATTRIBUTE
 from pyro_protocol.errors import (
     CommunicationError,
     ConnectionClosedError,
     PyroError,
     SerializeError,
-    TimeoutError,  # noqa: A004 - the documented name
 )
-from pyro_protocol.naming import resolve
 from pyro_protocol.references import SerializedBlob
 from pyro_protocol.session import StreamReference
 from pyro_protocol.session.blobs import encode_blob
+from pyro_protocol.session.capabilities import DEFAULT_CAPABILITIES
 from pyro_protocol.transport import BlockingChannel
 from pyro_protocol.wire import (
     FLAG_BATCH,
@@ -32,7 +31,11 @@ from pyro_protocol.wire import (
 )
 
 from .leases import ReceivedLease, forget_connection, remember_connection
-from .streams import StreamIterator
+from .plain_calls import PlainCalls
+from .plain_oneway import send_plainly
+from .repeating import repeat, repeat_method
+from .sharing import ReceivedStream, SharedChannel, offered_capabilities
+from .streams import ChunkedStream, StreamIterator
 
 if TYPE_CHECKING:
     import socket
@@ -42,16 +45,22 @@ if TYPE_CHECKING:
     from pyro_protocol.session import ConnectAccepted
     from pyro_protocol.uri import URI
 
+    from .facts import ObjectFacts
+    from .retries import RetryPolicy
+
 __all__ = ["Binding"]
 
 _DAEMON_NAME: Final = "Pyro.Daemon"
 _RECONNECT_INTERVAL: Final = 2.0
+_ATTRIBUTES: Final = frozenset({GET_ATTRIBUTE, SET_ATTRIBUTE})
+_STREAMS: Final = frozenset({StreamReference, ReceivedStream})
 
 Validator = Callable[[], Callable[[Any], Any] | None]
 Listener = Callable[[], None]
+ReconnectedHook = Callable[[], Callable[[bool], None] | None]
 
 
-class Binding:
+class Binding(PlainCalls):
     """Where a proxy leads, how it calls, and its connection if it has one.
 
     Any thread may use it. Method objects hold on to the binding, not to the
@@ -59,18 +68,18 @@ class Binding:
 
     Attributes:
         uri: the URI as given, or what it was resolved to by `bind`.
-        object_id: the id of the object that calls are for.
         channel: the connection, or None.
         methods: names of the remote methods.
         attributes: names of the remote attributes.
-        oneway: names of the methods whose callers do not wait.
+        asynchronous: whether methods are called in the background.
         handshake: the value sent when connecting.
-        serializer_name: the serializer to use, or None for the configured one.
-        max_retries: how often a call is repeated after a failure of the
-            connection.
-        raw_response: whether calls return the answer as it was received.
+        facts: what the server has said about the object, after a call has failed; None
+            if it was not asked yet.
+        retries: which failed calls are tried again; None for none.
         validate: gives what the server's handshake value is checked with; a weak
             reference, since it is a method of the proxy.
+        reconnected: gives what is called after a lost connection was replaced; weak,
+            as well. Without it a loss that matters is logged.
         names_changed: called when a server offers other names than those known
             before; it must not keep the proxy alive either.
         config: the settings.
@@ -85,21 +94,25 @@ class Binding:
         "_candidate",
         "_connected_socket",
         "_lock",
+        "_lost",
+        "_max_retries",
+        "_raw_response",
+        "_retry_policy",
         "_sequence",
+        "_serializer_name",
         "_timeout",
+        "asynchronous",
         "attributes",
         "channel",
         "config",
+        "facts",
         "handshake",
         "lease",
         "lease_key",
-        "max_retries",
         "methods",
         "names_changed",
-        "object_id",
-        "oneway",
-        "raw_response",
-        "serializer_name",
+        "reconnected",
+        "retries",
         "uri",
         "validate",
     )
@@ -117,10 +130,16 @@ class Binding:
         self.attributes: set[str] = set()
         self.oneway: set[str] = set()
         self.handshake: object = "hello"
-        self.serializer_name: str | None = None
-        self.max_retries: int = config.MAX_RETRIES
-        self.raw_response: bool = False
+        self._usual = None
+        self._serializer_name: str | None = None
+        self.facts: ObjectFacts | None = None
+        self.retries: RetryPolicy | None = None
+        self._retry_policy: RetryPolicy | None = None
+        self.max_retries = config.MAX_RETRIES
+        self._raw_response = False
+        self.asynchronous: bool = False
         self.validate: Validator | None = None
+        self.reconnected: ReconnectedHook | None = None
         self._timeout: float | None = config.COMMTIMEOUT or None
         self._connected_socket = connected_socket
         self.object_id: str = uri.object_id
@@ -130,6 +149,8 @@ class Binding:
         # The connection whose server is just being checked, so that no other
         # thread uses it yet.
         self._candidate: BlockingChannel | None = None
+        # The connection that was lost before the program asked to reconnect.
+        self._lost: BlockingChannel | None = None
         # What finalizers could not tell the server at once: method and argument.
         self._abandoned: list[tuple[str, Any]] = []
         self.lease: ReceivedLease | None = None
@@ -139,8 +160,11 @@ class Binding:
     def __del__(self) -> None:
         channel = getattr(self, "channel", None)
         if channel is not None:
-            with contextlib.suppress(Exception):
+            # When the interpreter ends, what would suppress it may be gone already.
+            try:  # noqa: SIM105 - see above
                 channel.close()
+            except Exception:  # noqa: BLE001, S110 - there is nobody to tell
+                pass
 
     @property
     def timeout(self) -> float | None:
@@ -153,6 +177,58 @@ class Binding:
         channel = self.current_channel
         if channel is not None:
             channel.timeout = self._timeout
+            self._usual = None
+
+    @property
+    def max_retries(self) -> int:
+        """How often a call is tried again after the connection was lost."""
+        return self._max_retries
+
+    @max_retries.setter
+    def max_retries(self, number: int) -> None:
+        self._max_retries = number
+        self._choose_retries()
+
+    @property
+    def retry_policy(self) -> RetryPolicy | None:
+        """Which failed calls are tried again, if not as ``max_retries`` says."""
+        return self._retry_policy
+
+    @retry_policy.setter
+    def retry_policy(self, policy: RetryPolicy | None) -> None:
+        self._retry_policy = policy
+        self._choose_retries()
+
+    def _choose_retries(self) -> None:
+        policy = self._retry_policy
+        if policy is None and self._max_retries > 0:
+            from .retries import after_lost_connections  # noqa: PLC0415 - costs time
+
+            policy = after_lost_connections(self._max_retries)
+        self.retries = policy
+        self._usual = None
+
+    @property
+    def serializer_name(self) -> str | None:
+        """The serializer to use, or None for the configured one."""
+        return self._serializer_name
+
+    @serializer_name.setter
+    def serializer_name(self, name: str | None) -> None:
+        if name != self._serializer_name:
+            self._serializer_name = name
+            self._usual = None
+
+    @property
+    def raw_response(self) -> bool:
+        """Whether calls return the answer as it was received."""
+        return self._raw_response
+
+    @raw_response.setter
+    def raw_response(self, raw: bool) -> None:
+        if raw != self._raw_response:
+            self._raw_response = raw
+            self._usual = None
 
     @property
     def sequence(self) -> int:
@@ -189,30 +265,62 @@ class Binding:
                 if self._connected_socket is not None:
                     raise _socket_spent()
                 self._sequence = channel.sequence
+            lost = channel or self._lost
             if self._connected_socket is not None:
                 channel = self._use_socket(self._connected_socket)
             else:
                 channel = self._open(replace_uri=replace_uri)
+            if lost is not None:
+                self._resume(lost, channel)
             self.channel = channel
             return channel
 
+    def _resume(self, lost: BlockingChannel, found: BlockingChannel) -> None:
+        """Let the program act on the loss of a connection before others use the new."""
+        from .reconnecting import resume  # noqa: PLC0415 - most connections last
+
+        self._candidate = found
+        try:
+            resume(self, lost, found)
+            self._lost = None
+        except BaseException:
+            found.close()
+            raise
+        finally:
+            self._candidate = None
+
     def _open(self, *, replace_uri: bool) -> BlockingChannel:
+        uri = self.uri
+        connect = partial(self._open_at, replace_uri=replace_uri)
+        if uri.protocol == "PYROMETA":
+            from .candidates import connect_to_any  # noqa: PLC0415 - few programs do
+
+            return connect_to_any(uri, connect, self._timeout, self.config)
+        if uri.protocol != "PYRO":
+            from pyro_protocol.naming.resolve import (  # noqa: PLC0415 - many do without
+                resolve,
+            )
+
+            uri = resolve(uri, config=self.config)
+        return connect(uri)
+
+    def _open_at(self, uri: URI, *, replace_uri: bool) -> BlockingChannel:
         validate = None
         if self.validate is not None:
             validate = self.validate()
             if validate is None:
                 raise _not_sent("the proxy that would check the server is gone")
-        uri = self.uri
-        if uri.protocol != "PYRO":
-            uri = resolve(uri, config=self.config)
         channel = BlockingChannel.connect(
             uri,
             handshake=self.handshake,
             serializer=self.serializer_name,
             timeout=self._timeout,
             sequence=self._sequence,
+            capabilities=offered_capabilities(self.config),
             config=self.config,
         )
+        if not channel.session.capabilities <= DEFAULT_CAPABILITIES:
+            channel = SharedChannel(channel, self.config, self.config.STREAM_READ_AHEAD)
         known = self.methods, self.oneway, self.attributes
         try:
             accepted = _offer(channel)
@@ -258,22 +366,29 @@ class Binding:
         self.methods = set(methods)
         self.oneway = set(oneway)
         self.attributes = set(attributes)
-        if self.names_changed is not None and before != (self.methods, self.attributes):
-            self.names_changed()
+        if before != (self.methods, self.attributes):
+            self.facts = None
+            if self.names_changed is not None:
+                self.names_changed()
 
     def need_metadata(self) -> None:
         """Connect if it is not known yet what the remote object offers."""
         if not self.methods and not self.attributes:
-            self.connect()
+            policy = self.retry_policy
+            if policy is None:
+                self.connect()
+            else:
+                repeat(self, policy, self.connect)
 
     def release(self) -> None:
         """End the connection; the next call makes a new one."""
         with self._lock:
+            self._lost = None
             channel = self.channel or self._candidate
             if channel is None:
                 return
             if self._connected_socket is None or not channel.closed:
-                self.channel = None
+                self.channel = self._usual = None
             self._sequence = channel.sequence
             channel.close()
 
@@ -283,7 +398,12 @@ class Binding:
         Raises:
             ConnectionClosedError: none of the tries succeeded.
         """
+        import random  # noqa: PLC0415 - few programs need it
+
+        channel = self.channel
+        lost = channel if channel is not None and channel.closed else self._lost
         self.release()
+        self._lost = lost
         while tries > 0:
             tries -= 1
             try:
@@ -299,7 +419,7 @@ class Binding:
     def forget_connection(self) -> None:
         """Leave the connection to the parent process, after a fork."""
         channel = self.channel or self._candidate
-        self.channel = self._candidate = None
+        self.channel = self._candidate = self._lost = self._usual = None
         self._lock = threading.RLock()
         self._abandoned = []
         if channel is not None:
@@ -324,6 +444,7 @@ class Binding:
             return
         if not channel.post(_DAEMON_NAME, method, (argument,)):
             self._abandoned.append((method, what))
+            self._usual = None
 
     def _tell_now(self, channel: BlockingChannel) -> None:
         """Tell the server what finalizers could not."""
@@ -337,36 +458,70 @@ class Binding:
         if given_back:
             channel.call(_DAEMON_NAME, "release", (given_back,), {}, FLAG_ONEWAY)
 
-    def call(self, method: str, /, *args: Any, **kwargs: Any) -> Any:
-        """Call a remote method, again as often as ``max_retries`` allows."""
+    def _call_somehow(
+        self, method: str, args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> Any:
         flags = FLAG_ONEWAY if method in self.oneway else 0
         channel = self.channel
         if (
             channel is None
             or channel.closed
-            or self.serializer_name
-            or self.raw_response
-            or self.max_retries
-            or self._abandoned
+            or self._is_unusual
             or (args and type(args[0]) is SerializedBlob)
         ):
             return self._call_with_retries(method, args, kwargs, flags)
-        result = channel.call(self.object_id, method, args, kwargs, flags)
-        if type(result) is StreamReference:
-            return StreamIterator(self, result.stream_id)
-        return result
+        if self._take_up(channel, method) and not flags:
+            # The first call of a method is most often as usual as the next.
+            return self.call(method, *args, **kwargs)
+        if flags:
+            if not send_plainly(self, method, args, kwargs):
+                channel.call(self.object_id, method, args, kwargs, flags)
+            return None
+        return self._as_result(
+            channel, channel.call(self.object_id, method, args, kwargs)
+        )
+
+    def _take_up(self, channel: BlockingChannel, method: str) -> bool:
+        """Have a method called on the short way from now on; whether that is new."""
+        usual = self._usual
+        if usual is None or usual[0] is not channel:
+            usual = self._usual = channel.usual(self.object_id)
+            # In this order: whoever changes a setting does so before he looks.
+            if usual is not None and (
+                self.channel is not channel
+                or usual[5] is not channel.timeout
+                or self._is_unusual
+            ):
+                self._usual = None
+        return self._usual is not None and channel.learn(method)
+
+    @property
+    def _is_unusual(self) -> bool:
+        """Whether calls of methods cannot be made on the short way."""
+        return bool(
+            self._serializer_name
+            or self._raw_response
+            or self.retries
+            or self._abandoned
+        )
+
+    def _as_result(self, channel: BlockingChannel, result: Any) -> Any:
+        return self._iterator(channel, result) if type(result) in _STREAMS else result
+
+    def _iterator(self, channel: BlockingChannel, started: Any) -> Iterator[Any]:
+        """Return what iterates over the stream that an answer has started."""
+        if isinstance(started, ReceivedStream) and isinstance(channel, SharedChannel):
+            return ChunkedStream(self, channel, started)
+        return StreamIterator(self, started.stream_id)
 
     def _call_with_retries(
         self, method: str, args: Sequence[Any], kwargs: Mapping[str, Any], flags: int
     ) -> Any:
-        for attempt in range(self.max_retries + 1):
-            try:
-                return self.invoke(method, args, kwargs, flags)
-            except (ConnectionClosedError, TimeoutError) as error:
-                # One with a remote traceback was raised by the remote object.
-                if attempt >= self.max_retries or hasattr(error, "_pyroTraceback"):
-                    raise
-        raise AssertionError("the loop returns or raises")
+        policy = self.retries
+        if policy is None:
+            return self.invoke(method, args, kwargs, flags)
+        attempt = partial(self.invoke, method, args, kwargs, flags)
+        return repeat_method(self, policy, method, attempt)
 
     def invoke(
         self,
@@ -398,8 +553,8 @@ class Binding:
                 flags,
             )
         result = channel.call(object_id, method, args, kwargs, flags, serializer)
-        if type(result) is StreamReference:
-            return StreamIterator(self, result.stream_id)
+        if type(result) in _STREAMS:
+            return self._iterator(channel, result)
         return result
 
     def _special(
@@ -432,30 +587,56 @@ class Binding:
             raise
         frame = channel.exchange(serializer_id, payload, flags, annotations)
         if frame is None or self.raw_response:
+            if frame is not None and isinstance(channel, SharedChannel):
+                channel.drop_stream(frame)
             return frame
         result = channel.read(frame, serializer_id)
-        if type(result) is StreamReference:
-            return StreamIterator(self, result.stream_id)
+        if type(result) in _STREAMS:
+            return self._iterator(channel, result)
         return result
+
+    def access(self, method: str, args: Sequence[Any]) -> Any:
+        """Read or write an attribute, again where the retry policy allows it."""
+        if method in _ATTRIBUTES:
+            channel = self.channel
+            if self._usual is not None or (
+                channel is not None
+                and not (channel.closed or self._is_unusual)
+                and self._take_up(channel, method)
+            ):
+                return self.call(method, *args)
+        policy = self.retry_policy
+        if policy is None:
+            return self.invoke(method, args, None)
+        attempt = partial(self.invoke, method, args, None)
+        return repeat_method(self, policy, method, attempt)
 
     def invoke_batch(self, calls: Sequence[Any], *, oneway: bool) -> Any:
         """Send several calls in one request and return the list of results."""
         flags = FLAG_BATCH | (FLAG_ONEWAY if oneway else 0)
-        return self.invoke("<batch>", list(calls), None, flags)
+        attempt = partial(self.invoke, "<batch>", list(calls), None, flags)
+        policy = self.retry_policy
+        return attempt() if policy is None else repeat(self, policy, attempt)
 
     def copy(self) -> Binding:
         """Return an unconnected binding with the same settings."""
         result = Binding(self.uri, self.config, self._connected_socket)
+        self.hand_on(result)
+        return result
+
+    def hand_on(self, result: Binding) -> None:
+        """Give another binding the settings of this one."""
         result.methods = set(self.methods)
         result.attributes = set(self.attributes)
         result.oneway = set(self.oneway)
         result.handshake = self.handshake
         result.serializer_name = self.serializer_name
         result.max_retries = self.max_retries
+        result.retry_policy = self.retry_policy
         result.raw_response = self.raw_response
+        result.asynchronous = self.asynchronous
         result.timeout = self._timeout
         result.lease = self.lease
-        return result
 
 
 def _offer(channel: BlockingChannel) -> ConnectAccepted:

@@ -12,10 +12,7 @@ import contextlib
 import os
 import threading
 import weakref
-from typing import TYPE_CHECKING, Final
-
-if TYPE_CHECKING:
-    from .binding import Binding
+from typing import Final, Protocol
 
 __all__ = [
     "ReceivedLease",
@@ -24,8 +21,20 @@ __all__ = [
     "remember_connection",
 ]
 
+
+class LeaseHolder(Protocol):
+    """What references are received over: a binding, or an async channel."""
+
+    @property
+    def lease_key(self) -> str | None:
+        """The name that the server has given the connection."""
+
+    def give_back(self, object_id: str, number: int) -> None:
+        """Give back a reference to a leased object; made for finalizers."""
+
+
 # By the name that the server has given the connection in the handshake.
-_connections: Final[weakref.WeakValueDictionary[str, Binding]] = (
+_connections: Final[weakref.WeakValueDictionary[str, LeaseHolder]] = (
     weakref.WeakValueDictionary()
 )
 # By the name of the connection and the id of the object.
@@ -57,7 +66,7 @@ class ReceivedLease:
         "passed_on",
     )
 
-    def __init__(self, binding: Binding, key: str, object_id: str) -> None:
+    def __init__(self, binding: LeaseHolder, key: str, object_id: str) -> None:
         self._binding = weakref.ref(binding)
         self._key = key
         self._object_id = object_id
@@ -75,7 +84,7 @@ class ReceivedLease:
                 binding.give_back(self._object_id, self.number)
 
 
-def remember_connection(key: str, binding: Binding) -> None:
+def remember_connection(key: str, binding: LeaseHolder) -> None:
     """Take note of the name that the server has given a connection."""
     _connections[key] = binding
 

@@ -2,48 +2,61 @@
 
 from __future__ import annotations
 
-import difflib
-import socket
 import weakref
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from pyro_protocol.config import Configuration, config
 from pyro_protocol.errors import PyroError
-from pyro_protocol.serializers.opt_in import PICKLED_IDS, opted_in
 from pyro_protocol.uri import URI, uri_of
 
 from .batch import BatchProxy
-from .binding import Binding
+from .deadlines import TimedBinding
+from .explaining import (
+    explain_method,
+    explained_by,
+    is_completing,
+    method_docstring,
+    proxy_docstring,
+)
+from .proxy_settings import ProxySettings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    import socket
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from pyro_protocol.transport import BlockingChannel
+
+    from .binding import Binding
 
 __all__ = ["Proxy", "RemoteMethod"]
 
 _HOOKS: Final = ("_pyroInvoke", "_pyroValidateHandshake")
 _PATIENCE: Final = 100_000_000
+_OPERATORS: Final = frozenset(
+    {"__next__"}.union(*map(dir, (dict, float, int, list, set)))
+)
 
 
 # A partial object, because that makes the call without a Python frame of its own.
+@explained_by(method_docstring)
 class RemoteMethod(partial[Any]):
     """A method of a remote object; call it like a local one."""
 
     __slots__ = ()
 
-    def __getattr__(self, name: str) -> RemoteMethod:
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            return explain_method(self, name)
         # A dotted name is for the server to refuse; guessing here would hide it.
-        if name.startswith("__"):
-            raise AttributeError(name)
         return RemoteMethod(self.func, f"{self.args[0]}.{name}")
 
     def __repr__(self) -> str:
         return f"<remote method {self.args[0]!r}>"
 
 
-class Proxy:
+@explained_by(proxy_docstring)
+class Proxy(ProxySettings):
     """Stands in for a remote object: its methods and attributes are the object's.
 
     It connects at first use. Any number of threads may share one; without
@@ -71,12 +84,11 @@ class Proxy:
         *,
         config: Configuration = config,
     ) -> None:
-        if config.SERIALIZER in PICKLED_IDS:
-            opted_in(config.SERIALIZER)
+        binding_class = _binding_class(config.SERIALIZER)
         if connected_socket is not None:
             uri = f"PYRO:{uri}@<<connected-socket>>:0"
         target = uri_of(uri, config.NS_PORT)
-        self._pyro_set_binding(Binding(target, config, connected_socket))
+        self._pyro_set_binding(binding_class(target, config, connected_socket))
         if connected_socket is not None:
             self._pyro_binding.connect()
 
@@ -85,20 +97,27 @@ class Proxy:
         binding.names_changed = partial(_forget_methods, weakref.ref(self))
         if _overridden(type(self), "_pyroValidateHandshake"):
             binding.validate = weakref.WeakMethod(self._pyroValidateHandshake)
+        if _overridden(type(self), "_pyroReconnected"):
+            binding.reconnected = weakref.WeakMethod(self._pyroReconnected)
 
     def __getattr__(self, name: str) -> Any:
         binding = self.__dict__.get("_pyro_binding")
         if binding is None or name.startswith("_pyro"):
             raise AttributeError(f"a proxy has no attribute {name!r}")
-        binding.need_metadata()
+        if not name.startswith("_") or name in _OPERATORS:
+            # Tools look for other names with underscores in any object they come
+            # across, which is no reason to connect.
+            binding.need_metadata()
         if name in binding.attributes:
+            if is_completing():
+                raise AttributeError(f"{name!r} is not read to complete a name")
             return self._pyroInvoke("__getattr__", (name,), None)
         if name not in binding.methods:
-            raise AttributeError(_unknown(binding, name, "attribute or method"))
+            raise _unknown(binding, name, "attribute or method")
         clazz = type(self)
         if clazz is not Proxy and any(_overridden(clazz, hook) for hook in _HOOKS):
-            return RemoteMethod(self._pyro_call, name)
-        method = RemoteMethod(binding.call, name)
+            return RemoteMethod(_in_mode(binding, self._pyro_call), name)
+        method = RemoteMethod(_in_mode(binding, binding.call), name)
         # Found there the next time, without coming here.
         self.__dict__[name] = method
         return method
@@ -112,26 +131,12 @@ class Proxy:
         binding = self._pyro_binding
         binding.need_metadata()
         if name not in binding.attributes:
-            raise AttributeError(_unknown(binding, name, "attribute"))
+            raise _unknown(binding, name, "attribute")
         self._pyroInvoke("__setattr__", (name, value), None)
 
     def _pyro_call(self, method: str, /, *args: Any, **kwargs: Any) -> Any:
         """Call through the hook of a subclass."""
         return self._pyroInvoke(method, args, kwargs)
-
-    def __dir__(self) -> list[str]:
-        binding = self._pyro_binding
-        return sorted({*super().__dir__(), *binding.methods, *binding.attributes})
-
-    @property
-    def _pyroUri(self) -> URI:
-        """Where the object is."""
-        return self._pyro_binding.uri
-
-    @_pyroUri.setter
-    def _pyroUri(self, uri: URI) -> None:
-        binding = self._pyro_binding
-        binding.uri = URI(uri, default_port=binding.config.NS_PORT)
 
     @property
     def _pyroConnection(self) -> BlockingChannel | None:
@@ -145,25 +150,6 @@ class Proxy:
         return None if channel is None else channel.sock.getsockname()
 
     @property
-    def _pyroMethods(self) -> set[str]:
-        """Names of the remote methods; empty before the first connection."""
-        return self._pyro_binding.methods
-
-    @property
-    def _pyroAttrs(self) -> set[str]:
-        """Names of the remote attributes; empty before the first connection."""
-        return self._pyro_binding.attributes
-
-    @property
-    def _pyroOneway(self) -> set[str]:
-        """Names of the methods whose calls do not wait; may be changed."""
-        return self._pyro_binding.oneway
-
-    @_pyroOneway.setter
-    def _pyroOneway(self, names: set[str]) -> None:
-        self._pyro_binding.oneway = set(names)
-
-    @property
     def _pyroTimeout(self) -> float | None:
         """How many seconds a call may take; None means no bound."""
         return self._pyro_binding.timeout
@@ -173,42 +159,14 @@ class Proxy:
         self._pyro_binding.timeout = seconds
 
     @property
-    def _pyroMaxRetries(self) -> int:
-        """How often a call is repeated after a failure of the connection."""
-        return self._pyro_binding.max_retries
-
-    @_pyroMaxRetries.setter
-    def _pyroMaxRetries(self, retries: int) -> None:
-        self._pyro_binding.max_retries = retries
-
-    @property
     def _pyroSerializer(self) -> str | None:
         """The serializer of this proxy; None means the configured one."""
         return self._pyro_binding.serializer_name
 
     @_pyroSerializer.setter
     def _pyroSerializer(self, name: str | None) -> None:
-        if name in PICKLED_IDS:
-            opted_in(name)
+        _binding_class(name)
         self._pyro_binding.serializer_name = name
-
-    @property
-    def _pyroHandshake(self) -> Any:
-        """The value sent to the server's handshake hook when connecting."""
-        return self._pyro_binding.handshake
-
-    @_pyroHandshake.setter
-    def _pyroHandshake(self, value: Any) -> None:
-        self._pyro_binding.handshake = value
-
-    @property
-    def _pyroRawWireResponse(self) -> bool:
-        """Whether calls return the answer as it was received, not its value."""
-        return self._pyro_binding.raw_response
-
-    @_pyroRawWireResponse.setter
-    def _pyroRawWireResponse(self, raw: bool) -> None:
-        self._pyro_binding.raw_response = raw
 
     @property
     def _pyroSeq(self) -> int:
@@ -276,6 +234,25 @@ class Proxy:
         A proxy whose check failed is not connected; the next use tries again.
         """
 
+    def _pyroReconnected(self, lost_session: bool) -> None:
+        """Act on the loss of a connection; override.
+
+        Called when a connection that was lost has been made anew, not after
+        `_pyroRelease`. Calls made here use the new connection; those of other threads
+        wait. What is raised here closes it again.
+
+        Args:
+            lost_session: whether something is known to be lost with the connection:
+                the object of a class with the instance mode ``session``, open streams,
+                or callbacks that the server has kept. Servers of Pyro5 do not tell.
+        """
+        if lost_session:
+            from .reconnecting import (  # noqa: PLC0415 - few programs need it
+                warn_of_lost_session,
+            )
+
+            warn_of_lost_session(self._pyroUri)
+
     def _pyroInvoke(
         self,
         methodname: str,
@@ -286,38 +263,44 @@ class Proxy:
     ) -> Any:
         """Send one request; all calls of a subclass that overrides it come here."""
         binding = self._pyro_binding
-        if kwargs is not None and not flags and objectId is None:
-            return binding.call(methodname, *vargs, **kwargs)
+        if not flags and objectId is None:
+            if kwargs is not None:
+                return binding.call(methodname, *vargs, **kwargs)
+            return binding.access(methodname, vargs)
         return binding.invoke(methodname, vargs, kwargs, flags, objectId)
 
     def _pyroInvokeBatch(self, calls: Sequence[Any], oneway: bool = False) -> Any:
         """Send several calls in one request; see `BatchProxy`."""
         return self._pyro_binding.invoke_batch(calls, oneway=oneway)
 
+    def _pyroAsync(self, asynchronous: bool = True) -> Self:
+        """Have calls of methods return a `FutureResult` at once, or as usual again.
+
+        The calls are made in the background, over the connection of this proxy.
+        Attributes, ``len``, iterating and so on still wait. The mode goes with
+        ``copy.copy``, but not with a proxy that is sent elsewhere.
+
+        Returns:
+            This proxy.
+        """
+        self._pyro_binding.asynchronous = asynchronous
+        _forget_methods(weakref.ref(self))
+        return self
+
     def _pyroBatch(self) -> BatchProxy:
         """Return a `BatchProxy` for this proxy."""
         return BatchProxy(self)
 
-    def _pyro_state_(self) -> tuple[Any, ...]:
-        """The fields in the order in which they travel."""
-        binding = self._pyro_binding
-        if binding.lease is not None:
-            binding.lease.passed_on = True
-        return (
-            str(binding.uri),
-            tuple(sorted(binding.oneway)),
-            tuple(sorted(binding.methods)),
-            tuple(sorted(binding.attributes)),
-            binding.handshake,
-            binding.serializer_name,
-        )
-
-    def __getstate__(self) -> tuple[Any, ...]:
-        return self._pyro_state_()
+    def _pyro_with_timeout(self, seconds: float | None) -> Self:
+        """Return a view of the proxy with another time limit; see `with_timeout`."""
+        result = type(self).__new__(type(self))
+        # Not the way of a new proxy, which would tell the binding to report to it.
+        result.__dict__["_pyro_binding"] = TimedBinding(self._pyro_binding, seconds)
+        return result
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         uri, oneway, methods, attributes, handshake, serializer = state[:6]
-        binding = Binding(URI(uri), config)
+        binding = _binding_class()(URI(uri), config)
         binding.set_metadata(methods, oneway, attributes)
         binding.handshake = handshake
         binding.serializer_name = serializer
@@ -345,9 +328,6 @@ class Proxy:
     def __hash__(self) -> int:
         return hash(self._pyroUri)
 
-    def __bool__(self) -> bool:
-        return True
-
     def __repr__(self) -> str:
         binding = self.__dict__.get("_pyro_binding")
         if binding is None:
@@ -355,6 +335,8 @@ class Proxy:
         channel = self._pyroConnection
         state = "not connected"
         if channel is not None:
+            import socket  # noqa: PLC0415 - there is one, so it costs nothing
+
             families = {socket.AF_INET: "IPv4", socket.AF_INET6: "IPv6"}
             state = f"connected {families.get(channel.sock.family, 'Unix')}"
         return (
@@ -429,19 +411,43 @@ def _forget_methods(owner: weakref.ref[Proxy]) -> None:
     proxy = owner()
     if proxy is not None:
         known = proxy.__dict__
-        for name in [one for one in known if one != "_pyro_binding"]:
+        methods = [key for key, one in [*known.items()] if type(one) is RemoteMethod]
+        for name in methods:
             known.pop(name, None)
+
+
+@cache
+def _binding_class(serializer: str | None = None) -> type[Binding]:
+    """Return what talks to servers, as soon as a serializer may be used.
+
+    It comes with the first proxy, since it takes twice as long as all other imports.
+    """
+    from pyro_protocol.serializers.opt_in import PICKLED_IDS, opted_in  # noqa: PLC0415
+
+    from .binding import Binding  # noqa: PLC0415
+
+    if serializer in PICKLED_IDS:
+        opted_in(serializer)
+    return Binding
+
+
+def _in_mode(binding: Binding, call: Callable[..., Any]) -> Callable[..., Any]:
+    """Return what makes calls as the mode of the proxy says: now, or in background."""
+    if not binding.asynchronous:
+        return call
+    from .futures import BackgroundCall  # noqa: PLC0415 - most programs do without
+
+    return BackgroundCall(call, binding)
 
 
 def _overridden(clazz: type, hook: str) -> bool:
     return getattr(clazz, hook) is not getattr(Proxy, hook)
 
 
-def _unknown(binding: Binding, name: str, kind: str) -> str:
-    known = sorted(binding.methods | binding.attributes)
-    near = difflib.get_close_matches(name, known, n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
-    return f"remote object {binding.uri} has no exposed {kind} {name!r}{hint}"
+def _unknown(binding: Binding, name: str, kind: str) -> AttributeError:
+    from .names import unknown_name  # noqa: PLC0415 - it is for mistakes alone
+
+    return unknown_name(binding.uri, binding.methods | binding.attributes, name, kind)
 
 
 def proxy_from_state(state: tuple[Any, ...]) -> Proxy:

@@ -5,16 +5,23 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
+from collections import deque
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from pyro_protocol.errors import ConnectionClosedError, PyroError
+from pyro_protocol.session.consuming import read_end
 from pyro_protocol.wire import FLAG_ONEWAY
 
-if TYPE_CHECKING:
-    from .binding import Binding
+from .sharing.received import size_of
 
-__all__ = ["StreamIterator"]
+if TYPE_CHECKING:
+    from pyro_protocol.wire import Payload
+
+    from .binding import Binding
+    from .sharing import ReceivedStream, SharedChannel
+
+__all__ = ["ChunkedStream", "StreamIterator"]
 
 _DAEMON_NAME: Final = "Pyro.Daemon"
 
@@ -85,3 +92,111 @@ class StreamIterator(Iterator[Any]):
         if binding is not None and self._process == os.getpid():
             with contextlib.suppress(Exception):
                 binding.abandon_stream(self._stream_id)
+
+
+class ChunkedStream(Iterator[Any]):
+    """The items of a remote iterator, which the server sends ahead.
+
+    Closing it, or dropping it, ends the remote iterator. It can be used as a
+    context manager, and threads may share it. It ends with its connection.
+
+    Attributes:
+        result: what the remote generator has returned; None before its end, and for
+            other iterators.
+    """
+
+    __slots__ = (
+        "_binding",
+        "_channel",
+        "_items",
+        "_loads",
+        "_lock",
+        "_process",
+        "_stream",
+        "_taken",
+        "result",
+    )
+
+    def __init__(
+        self, binding: Binding, channel: SharedChannel, stream: ReceivedStream
+    ) -> None:
+        # The connection stays open as long as the binding is there.
+        self._binding = binding
+        self._channel: SharedChannel = channel
+        self._lock = threading.Lock()
+        self._process = os.getpid()
+        # What was taken from what has arrived, and how much credit that has needed.
+        self._items: deque[Payload] = deque()
+        self._taken: tuple[int, int] | tuple[()] = ()
+        self._loads = stream.serializer.loads
+        self.result: Any = None
+        # The last, as its end is told of when there is one.
+        self._stream: ReceivedStream | None = stream
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Any:
+        # Threads that share the stream take turns, so that all of them see its end.
+        with self._lock:
+            if not self._items:
+                self._fill()
+            try:
+                item = self._items.popleft()
+            except IndexError:
+                # Another thread has closed it meanwhile.
+                raise StopIteration from None
+            loads = self._loads
+        return loads(item)
+
+    def _fill(self) -> None:
+        """Take the next items, when there are some.
+
+        Raises:
+            StopIteration: there are none.
+            Exception: what the remote generator has raised.
+        """
+        stream = self._stream
+        if stream is None:
+            raise StopIteration
+        if self._process != os.getpid():
+            raise ConnectionClosedError(
+                "the stream belongs to the parent process, which goes on with it"
+            )
+        if self._taken:
+            self._channel.consumed(stream, *self._taken)
+            self._taken = ()
+        try:
+            items = self._channel.wait_for_items(stream)
+        except ConnectionClosedError:
+            self._stream = None
+            raise
+        if not items:
+            self._stream = None
+            if stream.end is None:
+                raise StopIteration
+            self.result = read_end(stream.end, stream.serializer)
+            raise StopIteration(self.result)
+        self._taken = size_of(items), len(items)
+        self._items = items
+
+    def close(self) -> None:
+        """End the remote iterator; harmless if it has ended already."""
+        # Without the lock, which a thread has that waits for an item.
+        stream, self._stream = self._stream, None
+        self._items = deque()
+        # In a forked child it is a copy; the stream is the parent's.
+        if stream is not None and self._process == os.getpid():
+            self._channel.close_stream(stream.number)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exc_info: object) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        stream = getattr(self, "_stream", None)
+        if stream is not None and self._process == os.getpid():
+            with contextlib.suppress(Exception):
+                self._channel.abandon_stream(stream.number)

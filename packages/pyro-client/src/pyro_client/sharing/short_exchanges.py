@@ -1,0 +1,127 @@
+"""The short way of a small request that is serialized already, in one frame.
+
+Calls whose settings or arguments are unusual for `PlainCalls` come here: those with
+another serializer, with containers, or that are tried again.
+"""
+
+# ruff: noqa: SLF001 - this is a part of the channel, in one frame
+
+from __future__ import annotations
+
+import socket
+from typing import TYPE_CHECKING, Final
+
+from pyro_protocol.session.short_messages import (
+    NO_MORE,
+    beginnings_of,
+    ending_of,
+    join_header,
+)
+from pyro_protocol.wire import NO_ANNOTATIONS
+from pyro_protocol.wire.frame import HEADER_SIZE
+
+if TYPE_CHECKING:
+    from pyro_protocol.context import CallState
+
+    from .channel import SharedChannel
+    from .waiting import Waiter
+
+__all__ = ["concerns_calls", "exchange_shortly"]
+
+_DONT_WAIT: Final = getattr(socket, "MSG_DONTWAIT", 0)
+_SEQUENCE_MASK: Final = 0xFFFF
+_HEADER: Final = slice(HEADER_SIZE)
+_PAYLOAD: Final = slice(HEADER_SIZE, None)
+
+
+def concerns_calls(state: CallState) -> bool:
+    """Whether something about the call in hand concerns those that it makes."""
+    return bool(
+        state.own_annotations
+        or state.correlation is not None
+        or state.time_limit is not None
+        or state.deadline is not None
+        # What the last answer brought is to be forgotten.
+        or (state.client is None and state.response_annotations)
+    )
+
+
+def exchange_shortly(  # noqa: PLR0912, PLR0915 - the hot path, in one frame
+    channel: SharedChannel, serializer_id: int, payload: bytes
+) -> bytes | Waiter | None:
+    """Send a request of less than ``JOIN_BELOW`` bytes, if nothing else is in flight.
+
+    Returns:
+        What the answer holds, if that is a value and has come by itself; who waits for
+        any other answer; or None: nothing has happened.
+
+    Raises:
+        CommunicationError: the connection failed.
+    """
+    session, sock, timeout = channel._session, channel.sock, channel.timeout
+    call, answer = beginnings_of(serializer_id)
+    ending, annotations = NO_MORE, b""
+    if timeout is not None:
+        ending, annotations = ending_of(session.with_deadline(NO_ANNOTATIONS, timeout))
+    data: bytes | None = None
+    # Whether it is this one who reads; known at once, since an exception may be
+    # raised between any two steps.
+    reads = False
+    doing = "sending"
+    try:
+        with channel._lock:
+            if (
+                channel._reading
+                or channel._writing
+                or channel._special
+                or session._expected
+            ):
+                return None
+            if timeout is not None:
+                line = channel._line
+                if line.patience > timeout:  # type: ignore[attr-defined] # it is a plain one
+                    line.set_patience(timeout)  # type: ignore[attr-defined]
+            sequence = session.sequence = (session.sequence + 1) & _SEQUENCE_MASK
+            header = join_header(call, sequence, len(payload), ending)
+            message = header + annotations + payload
+            channel._reading = reads = True
+            try:
+                sent = sock.send(message, _DONT_WAIT)
+            except BlockingIOError:
+                sent = 0
+            if sent != len(message):
+                channel._keep_unsent(memoryview(message)[sent:])
+        doing = "receiving"
+        # Unless something has to be sent first.
+        if not channel._special:
+            try:
+                data = sock.recv(channel._receive_size)
+            except BlockingIOError:
+                pass
+            else:
+                size = len(data) - HEADER_SIZE
+                header = join_header(answer, sequence, max(size, 0), NO_MORE)
+                if size > 0 and data[_HEADER] == header:
+                    channel._reading = reads = False
+                    # Whoever comes later sees that nobody reads.
+                    if (
+                        channel._waiters
+                        or channel._places
+                        or channel._streams
+                        or channel._special
+                    ):
+                        with channel._lock:
+                            channel._promote()
+                        if channel.closed:
+                            channel._close_socket()
+                    return data[_PAYLOAD]
+        waiter = channel._go_on(sequence, data)
+        channel._reading = reads = False
+        channel._hand_over()
+    except BaseException as error:
+        if reads:
+            channel._give_up_reading(error, doing)
+        else:
+            channel._hand_over()
+        raise
+    return waiter
