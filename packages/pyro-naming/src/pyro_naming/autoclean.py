@@ -13,6 +13,7 @@ from pyro_protocol.errors import PyroError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
     from .storages import Registration, Storage
 
@@ -34,7 +35,10 @@ _MOST_AT_ONCE: Final = 50
 class AutoCleaner:
     """Removes names whose server cannot be connected to for some time.
 
-    A ``PYRONAME`` or ``PYROMETA`` URI says nothing about a server, so those stay.
+    Servers on Unix sockets are checked as well, unless the storage is shared with
+    name servers on other machines, from which they cannot be reached. Some names
+    stay: those with a ttl, whose owners say themselves that they live, and those with
+    a ``PYRONAME`` or ``PYROMETA`` URI, which says nothing about a server.
 
     Args:
         storage: the registrations.
@@ -63,7 +67,7 @@ class AutoCleaner:
         self._timeout = timeout or DEFAULT_TIMEOUT_SECONDS
         self._clock = clock
         # Since when a registration has been out of reach.
-        self._unreachable: dict[tuple[str, str], float] = {}
+        self._unreachable: dict[tuple[str, URI], float] = {}
         self._room = asyncio.Semaphore(_MOST_AT_ONCE)
 
     async def run(self) -> None:
@@ -77,34 +81,53 @@ class AutoCleaner:
 
     async def sweep(self) -> None:
         """Go round once: note who is out of reach, remove who has been for long."""
-        checks = [
-            (name, registration.uri, _address(registration))
-            for name, registration in self._storage.find().items()
-            if name not in (NAMESERVER_NAME, DAEMON_NAME)
-        ]
-        checks = [one for one in checks if one[2] is not None]
-        found = await asyncio.gather(*(self._reachable(uri) for _, _, uri in checks))
+        places = self._names_by_place(await self._call(self._storage.find))
+        found = await asyncio.gather(
+            *(self._reachable(next(iter(names.values()))) for names in places.values())
+        )
         now = self._clock()
         before, self._unreachable = self._unreachable, {}
-        for (name, uri_text, _), reachable in zip(checks, found, strict=True):
+        for names, reachable in zip(places.values(), found, strict=True):
             if reachable:
                 continue
-            since = before.get((name, uri_text), now)
-            if now - since < GRACE_SECONDS:
-                self._unreachable[name, uri_text] = since
-            else:
-                self._remove(name, uri_text)
+            for name, uri in names.items():
+                since = before.get((name, uri), now)
+                if now - since < GRACE_SECONDS:
+                    self._unreachable[name, uri] = since
+                else:
+                    await self._remove(name, uri)
 
-    def _remove(self, name: str, uri_text: str) -> None:
+    def _names_by_place(
+        self, found: dict[str, Registration]
+    ) -> dict[str, dict[str, URI]]:
+        """Return the names to be checked with their URIs, by where they lead.
+
+        A server may have many names, and is asked once.
+        """
+        places: dict[str, dict[str, URI]] = {}
+        for name, registration in found.items():
+            if name in {NAMESERVER_NAME, DAEMON_NAME} or registration.ttl:
+                continue
+            uri = _address(registration)
+            if uri is None or (uri.sockname is not None and self._storage.networked):
+                continue
+            places.setdefault(uri.location or "", {})[name] = uri
+        return places
+
+    async def _remove(self, name: str, uri: URI) -> None:
         # It may have been registered anew while we tried the old place.
-        current = self._storage.get(name)
-        if current is not None and current.uri == uri_text:
-            self._storage.remove([name])
-            _logger.warning("removed %s: nobody answers at %s", name, uri_text)
+        current = await self._call(self._storage.get, name)
+        if current is None or current.ttl or _address(current) != uri:
+            return
+        if await self._call(self._storage.remove, {name: current.version}):
+            _logger.warning("removed %s: nobody answers at %s", name, uri)
 
-    async def _reachable(self, uri: URI | None) -> bool:
-        if uri is None:
-            return True
+    async def _call(self, function: Callable[..., Any], *args: Any) -> Any:
+        if self._storage.networked:
+            return await asyncio.to_thread(function, *args)
+        return function(*args)
+
+    async def _reachable(self, uri: URI) -> bool:
         async with self._room:
             try:
                 async with asyncio.timeout(self._timeout):
@@ -113,7 +136,8 @@ class AutoCleaner:
                     else:
                         opened = asyncio.open_connection(uri.host, uri.port)
                     _reader, writer = await opened
-            except (OSError, UnicodeError):
+            except (OSError, UnicodeError, ValueError):
+                # Not all that may stand in a URI can be looked up.
                 return False
             writer.close()
             with contextlib.suppress(OSError):

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from .broadcast import BroadcastServer
+    from .rights import Access
     from .storages import Storage
 
 __all__ = [
@@ -57,6 +58,8 @@ def start_ns(
     natport: int | None = None,
     storage: Storage | str | None = None,
     *,
+    zeroconf: bool = False,
+    access: Access | None = None,
     config: Configuration = config,
 ) -> StartedNameServer:
     """Start a name server, which serves in a background thread from now on.
@@ -80,6 +83,8 @@ def start_ns(
             nathost,
             natport,
             storage,
+            zeroconf=zeroconf,
+            access=access,
             config=config,
         ),
         config=config,
@@ -99,6 +104,8 @@ def start_ns_loop(
     storage: Storage | str | None = None,
     loopCondition: Callable[[], bool] | None = None,
     *,
+    zeroconf: bool = False,
+    access: Access | None = None,
     config: Configuration = config,
 ) -> None:
     """Run a name server until Ctrl-C, or until a condition no longer holds.
@@ -121,6 +128,8 @@ def start_ns_loop(
         nathost,
         natport,
         storage,
+        zeroconf=zeroconf,
+        access=access,
         config=config,
     )
     with contextlib.suppress(KeyboardInterrupt):
@@ -132,6 +141,7 @@ async def serve(
     loop_condition: Callable[[], bool] | None = None,
     stop: asyncio.Event | None = None,
     *,
+    remark: str = "",
     config: Configuration = config,
 ) -> None:
     """Run a name server that is not started yet, and print where it runs.
@@ -141,6 +151,7 @@ async def serve(
         loop_condition: asked every ``config.POLLTIMEOUT`` seconds; ends the server
             when it no longer holds.
         stop: ends the server when it is set.
+        remark: a line to print besides, once it runs.
         config: the settings.
 
     Raises:
@@ -150,7 +161,7 @@ async def serve(
     poll = max(config.POLLTIMEOUT, _SHORTEST_POLL_SECONDS) if loop_condition else None
     await daemon.start()
     try:
-        for line in _opening_lines(daemon):
+        for line in _opening_lines(daemon, remark):
             _say(line)
         while not stop.is_set() and (loop_condition is None or loop_condition()):
             with contextlib.suppress(TimeoutError):
@@ -161,11 +172,13 @@ async def serve(
         _say("NS shut down.")
 
 
-async def serve_until_signalled(daemon: AsyncNameServerDaemon) -> None:
+async def serve_until_signalled(
+    daemon: AsyncNameServerDaemon, remark: str = ""
+) -> None:
     """Run a name server until the process gets SIGINT or SIGTERM; see `serve`."""
     stop = asyncio.Event()
     with set_by_signals(stop):
-        await serve(daemon, stop=stop)
+        await serve(daemon, stop=stop, remark=remark)
 
 
 @contextlib.contextmanager
@@ -191,12 +204,16 @@ def set_by_signals(event: asyncio.Event) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _opening_lines(daemon: AsyncNameServerDaemon) -> Iterator[str]:
+def _opening_lines(daemon: AsyncNameServerDaemon, remark: str) -> Iterator[str]:
     """Return what is printed at the start; programs wait for these very lines."""
     if daemon.broadcast is not None:
         yield f"Broadcast server running on {daemon.broadcast.locationStr}"
     elif daemon.broadcast_wanted and daemon.reach in _NOT_ANSWERED:
         yield f"Not starting broadcast server for {_NOT_ANSWERED[daemon.reach]}."
+    if daemon.announcement is not None:
+        yield f"Announced by mDNS as {daemon.announcement.name}"
+    if remark:
+        yield remark
     if daemon.found > 1:
         yield f"Persistent store contains {daemon.found} existing registrations."
     address = daemon.sock.getsockname() if daemon.sock else None

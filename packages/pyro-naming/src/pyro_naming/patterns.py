@@ -8,18 +8,26 @@ matched in a process of their own, which has a limited time.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import re
+import subprocess
 import sys
-from typing import TYPE_CHECKING, Any, Final
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Final
 
 from pyro_protocol.errors import NamingError
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-__all__ = ["LONGEST_PATTERN", "PatternProcess", "compile_pattern", "is_quick"]
+__all__ = [
+    "LONGEST_PATTERN",
+    "PatternProcess",
+    "compile_pattern",
+    "is_quick",
+    "matching_names",
+    "plain_start",
+]
 
 LONGEST_PATTERN: Final = 200
 """More than anybody needs to describe a name."""
@@ -29,6 +37,11 @@ _MOST_STEPS: Final = 500_000
 # With these, or a reference to a group, the number of steps cannot be told.
 _COSTLY: Final = re.compile(r"[(|{]|\\[0-9]")
 _REPEATS: Final = re.compile(r"[*+?]")
+# Characters that stand for themselves and are not repeated, before which ^ may stand.
+_PLAIN_START: Final = re.compile(
+    r"\^?((?:(?:[^.^$*+?{}\[\]\\|()]|\\[\W_])(?![*+?{]))*)"
+)
+_ESCAPED: Final = re.compile(r"\\(.)", re.DOTALL)
 
 _TIME_LIMIT_SECONDS: Final = 2.0
 # Each keeps a processor busy in the worst case, and the others are for the rest.
@@ -40,6 +53,7 @@ _PROGRAM: Final = (
     "found = [number for number, name in enumerate(names) if match(name)]\n"
     "json.dump(found, sys.stdout)"
 )
+_COMMAND: Final = (sys.executable, "-I", "-S", "-c", _PROGRAM)
 
 
 def compile_pattern(text: str) -> re.Pattern[str]:
@@ -62,6 +76,18 @@ def compile_pattern(text: str) -> re.Pattern[str]:
         raise NamingError(f"invalid regex: {error}") from error
 
 
+def plain_start(pattern: re.Pattern[str]) -> str:
+    """Return a text that all names begin with whose beginning matches.
+
+    So only some of them have to be looked at.
+    """
+    text = pattern.pattern
+    start = _PLAIN_START.match(text)
+    if start is None or "|" in text:
+        return ""
+    return _ESCAPED.sub(r"\1", start[1])
+
+
 def is_quick(pattern: re.Pattern[str], names: Collection[str]) -> bool:
     """Whether matching certainly takes no noticeable time."""
     text = pattern.pattern
@@ -77,6 +103,28 @@ def is_quick(pattern: re.Pattern[str], names: Collection[str]) -> bool:
     return True
 
 
+def matching_names(
+    pattern: re.Pattern[str],
+    names: Collection[str],
+    time_limit: float = _TIME_LIMIT_SECONDS,
+) -> list[str]:
+    """Return the names whose beginning matches; other threads go on meanwhile.
+
+    Args:
+        pattern: the regular expression.
+        names: the names.
+        time_limit: how many seconds it may take.
+
+    Raises:
+        NamingError: it takes too long.
+    """
+    if is_quick(pattern, names):
+        match = pattern.match
+        return [name for name in names if match(name)]
+    ordered = list(names)
+    return _Matching(pattern, ordered, time_limit).run()
+
+
 class PatternProcess:
     """Matches regular expressions in short-lived processes, for an event loop.
 
@@ -86,7 +134,7 @@ class PatternProcess:
 
     def __init__(self, time_limit: float = _TIME_LIMIT_SECONDS) -> None:
         self._time_limit = time_limit
-        self._room = asyncio.Semaphore(_MOST_PROCESSES)
+        self._threads = ThreadPoolExecutor(_MOST_PROCESSES, "pyro name server patterns")
 
     async def matching(
         self, pattern: re.Pattern[str], names: Collection[str]
@@ -96,34 +144,65 @@ class PatternProcess:
         Raises:
             NamingError: it takes too long.
         """
-        ordered = list(names)
-        question = json.dumps([pattern.pattern, ordered]).encode("ascii")
-        async with self._room:
-            answer = await self._run(pattern.pattern, question)
-        return [ordered[number] for number in answer]
-
-    async def _run(self, regex: str, question: bytes) -> list[Any]:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-I", "-S", "-c", _PROGRAM),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-        )
+        matching = _Matching(pattern, list(names), self._time_limit)
+        loop = asyncio.get_running_loop()
         try:
-            async with asyncio.timeout(self._time_limit):
-                output, _ = await process.communicate(question)
-            result: list[Any] = json.loads(output)
-        except TimeoutError as error:
-            raise NamingError(
-                f"invalid regex: matching {regex!r} takes more than "
-                f"{self._time_limit:g} seconds; write it without nested repetitions"
-            ) from error
+            return await loop.run_in_executor(self._threads, matching.run)
+        finally:
+            # Whoever asked may have gone.
+            matching.give_up()
+
+
+class _Matching:
+    """The work of one process, which another thread may end early.
+
+    Args:
+        pattern: the regular expression.
+        names: the names.
+        time_limit: how many seconds it may take.
+    """
+
+    def __init__(
+        self, pattern: re.Pattern[str], names: list[str], time_limit: float
+    ) -> None:
+        self._pattern = pattern
+        self._names = names
+        self._time_limit = time_limit
+        self._process: subprocess.Popen[bytes] | None = None
+        self._given_up = False
+
+    def run(self) -> list[str]:
+        """Return the names whose beginning matches.
+
+        Raises:
+            NamingError: it takes too long, or fails.
+        """
+        question = json.dumps([self._pattern.pattern, self._names]).encode("ascii")
+        with subprocess.Popen(  # noqa: S603 - this very interpreter
+            _COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        ) as process:
+            self._process = process
+            if self._given_up:
+                process.kill()
+            try:
+                answer, _ = process.communicate(question, self._time_limit)
+            except subprocess.TimeoutExpired as error:
+                raise NamingError(
+                    f"invalid regex: matching {self._pattern.pattern!r} takes more "
+                    f"than {self._time_limit:g} seconds; write it without nested "
+                    "repetitions"
+                ) from error
+            finally:
+                process.kill()
+        try:
+            return [self._names[number] for number in json.loads(answer)]
         except ValueError as error:
             raise NamingError(
-                f"matching {regex!r} failed; see the name server"
+                f"matching {self._pattern.pattern!r} failed; see the name server"
             ) from error
-        else:
-            return result
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
+
+    def give_up(self) -> None:
+        """End the process, or the one that is yet to start."""
+        self._given_up = True
+        if self._process is not None:
+            self._process.kill()

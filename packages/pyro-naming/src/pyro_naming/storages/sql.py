@@ -1,253 +1,254 @@
 """Registrations in an SQLite file, which outlive the name server.
 
-The tables are those of Pyro5, so that its files can be used, and ours by it.
+They are kept in memory too, where they are looked for. What other processes have
+written is taken over before anything is read or written.
 """
 
 from __future__ import annotations
 
 import os
-import sqlite3
-import threading
+import secrets
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
-from pyro_protocol.errors import NamingError
-
-from .interface import Registration, Storage
+from .history import HISTORY_LENGTH, History
+from .interface import FREE, Change, Registration
+from .memory import MemoryStorage
+from .sql_file import SqlFile, State
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterator, Mapping
+
+    from .sql_file import Kind
 
 __all__ = ["SqlStorage"]
 
-# Another process may be writing; it takes milliseconds.
-_LOCK_TIMEOUT_SECONDS: Final = 10.0
-
-_CREATE_NAMES: Final = (
-    "CREATE TABLE pyro_names (id integer PRIMARY KEY,"
-    " name nvarchar NOT NULL UNIQUE, uri nvarchar NOT NULL)"
-)
-_CREATE_METADATA: Final = (
-    "CREATE TABLE pyro_metadata (object integer NOT NULL, metadata nvarchar NOT NULL,"
-    " FOREIGN KEY(object) REFERENCES pyro_names(id))"
-)
-_CREATE_INDEXES: Final = (
-    "CREATE INDEX IF NOT EXISTS pyro_metadata_by_object ON pyro_metadata(object)",
-    "CREATE INDEX IF NOT EXISTS pyro_metadata_by_tag ON pyro_metadata(metadata)",
-)
-_SELECT: Final = (
-    "SELECT n.name, n.uri, m.metadata FROM pyro_names n"
-    " LEFT JOIN pyro_metadata m ON m.object = n.id"
-)
-_HIGHEST_CHARACTER: Final = "\U0010ffff"
+# Deleting what is not kept of the history any more is done for many at once.
+_FORGOTTEN_AT_ONCE: Final = 1000
+# SQLite never says that this is the version of its data.
+_NOTHING_READ: Final = -1
 
 
-class SqlStorage(Storage):
-    """Keeps registrations in an SQLite file.
+class SqlStorage(MemoryStorage):
+    """Keeps registrations in an SQLite file, and in memory.
 
     What was acknowledged is still there after the process was killed. Several
-    name servers on one machine may use one file.
+    name servers on one machine may use one file, Pyro5's too.
 
     Args:
         path: the file; it is created if there is none.
+        history: how many changes are kept for those who watch.
 
     Raises:
         ValueError: there is no path, or it means a database in memory.
         NamingError: the file cannot be opened, or is not an SQLite database.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        self._path = os.fspath(path)
-        if self._path in ("", ":memory:"):
+    _poll_seconds: ClassVar[float | None] = 0.25
+
+    def __init__(
+        self, path: str | os.PathLike[str], *, history: int = HISTORY_LENGTH
+    ) -> None:
+        super().__init__(history=history)
+        path = os.fspath(path)
+        if path in ("", ":memory:"):
             raise ValueError(
-                f"an SQL storage needs the path of a file, not {self._path!r}; "
+                f"an SQL storage needs the path of a file, not {path!r}; "
                 "use the memory storage to keep nothing"
             )
-        self._lock = threading.RLock()
-        with self._errors("opened"):
-            self._database = sqlite3.connect(
-                self._path,
-                timeout=_LOCK_TIMEOUT_SECONDS,
-                # Transactions are begun and ended in one place, `_transaction`.
-                isolation_level=None,
-                # The lock makes one connection do for all threads.
-                check_same_thread=False,
-            )
+        self._length = history
+        self._data_version = _NOTHING_READ
+        self._header = b""
+        # Up to where the file has no changes any more.
+        self._pruned = 0
+        self._touched = False
+        self._file = SqlFile(path)
         try:
-            with self._errors("opened"):
-                # Readers do not wait for the writer, and a commit is one write.
-                self._database.execute("PRAGMA journal_mode=WAL")
-                self._database.execute("PRAGMA synchronous=NORMAL")
-                self._database.execute("PRAGMA foreign_keys=ON")
-            self._create_tables()
+            with self._transaction():
+                pass
         except BaseException:
-            self._database.close()
+            self._file.close()
             raise
 
     def get(self, name: str) -> Registration | None:
         """Return the registration of a name, or None."""
-        return self._select(" WHERE n.name = ?", name).get(name)
+        with self._lock:
+            self._look_for_changes()
+            return self._table.registrations.get(name)
 
     def put(
-        self, name: str, registration: Registration, *, replace: bool = True
+        self, name: str, registration: Registration, *, expected: int | None = None
     ) -> bool:
-        """Register a name; False if it is there already and may not be replaced."""
-        uri, metadata = registration
-        with self._transaction() as database:
-            known = self._id_of(name)
-            if known is None:
-                known = database.execute(
-                    "INSERT INTO pyro_names(name, uri) VALUES (?, ?)", (name, uri)
-                ).lastrowid
-            elif replace:
-                database.execute(
-                    "UPDATE pyro_names SET uri = ? WHERE id = ?", (uri, known)
-                )
-            else:
-                return False
-            self._write_metadata(known, metadata)
-        return True
-
-    def set_metadata(self, name: str, metadata: frozenset[str]) -> bool:
-        """Replace the metadata of a name; return False if there is no such name."""
+        """Register a name, or replace what is registered; see `Storage.put`."""
         with self._transaction():
-            known = self._id_of(name)
-            if known is None:
-                return False
-            self._write_metadata(known, metadata)
-        return True
+            return super().put(name, registration, expected=expected)
 
-    def remove(self, names: Iterable[str]) -> int:
-        """Remove names, and return how many of them were there."""
-        removed = 0
-        with self._transaction() as database:
-            for name in names:
-                known = self._id_of(name)
-                if known is not None:
-                    self._write_metadata(known, frozenset())
-                    database.execute("DELETE FROM pyro_names WHERE id = ?", (known,))
-                    removed += 1
-        return removed
+    def renew(self, names: Collection[str], owner: str, now: float) -> set[str]:
+        """Note that an owner still lives; see `Storage.renew`."""
+        with self._transaction():
+            return super().renew(names, owner, now)
 
-    def find(self, prefix: str = "") -> dict[str, Registration]:
-        """Return the registrations whose names begin with a text."""
-        if not prefix:
-            return self._select("")
-        end = _after_all_with(prefix)
-        if end is None:
-            return self._select(" WHERE n.name >= ?", prefix)
-        return self._select(" WHERE n.name >= ? AND n.name < ?", prefix, end)
+    def restart_leases(self, now: float) -> None:
+        """Begin the time of all leases anew; see `Storage.restart_leases`."""
+        with self._transaction():
+            super().restart_leases(now)
 
-    def find_by_metadata(
-        self, tags: frozenset[str], *, every: bool
-    ) -> dict[str, Registration]:
-        """Return the registrations that have every one of some tags, or any."""
-        having = " WHERE n.id IN (SELECT object FROM pyro_metadata WHERE metadata = ?)"
-        if every:
-            found = self._select(having, next(iter(tags)))
-            return {name: one for name, one in found.items() if tags <= one.metadata}
-        result: dict[str, Registration] = {}
-        with self._lock:
-            for tag in tags:
-                result |= self._select(having, tag)
-        return result
+    def remove(self, names: Mapping[str, int | None]) -> list[str]:
+        """Remove names, and return those that were removed; see `Storage.remove`."""
+        with self._transaction():
+            return super().remove(names)
 
     def __len__(self) -> int:
-        with self._lock, self._errors("read"):
-            row = self._database.execute("SELECT count(*) FROM pyro_names").fetchone()
-        return int(row[0])
+        with self._lock:
+            self._look_for_changes()
+            return len(self._table.registrations)
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file, and end the waiting of others."""
         with self._lock:
-            self._database.close()
+            super().close()
+            self._file.close()
 
-    def _select(self, condition: str, *values: str) -> dict[str, Registration]:
-        with self._lock, self._errors("read"):
-            rows = self._database.execute(_SELECT + condition, values).fetchall()
-        uris: dict[str, str] = {}
-        metadata: dict[str, set[str]] = {}
-        for name, uri, tag in rows:
-            uris[name] = uri
-            tags = metadata.setdefault(name, set())
-            if tag is not None:
-                tags.add(tag)
-        return {
-            name: Registration(uri, frozenset(metadata[name]))
-            for name, uri in uris.items()
-        }
-
-    def _id_of(self, name: str) -> int | None:
-        row: tuple[int] | None = self._database.execute(
-            "SELECT id FROM pyro_names WHERE name = ?", (name,)
-        ).fetchone()
-        return None if row is None else row[0]
-
-    def _write_metadata(self, known: int | None, metadata: frozenset[str]) -> None:
-        self._database.execute("DELETE FROM pyro_metadata WHERE object = ?", (known,))
-        self._database.executemany(
-            "INSERT INTO pyro_metadata(object, metadata) VALUES (?, ?)",
-            [(known, tag) for tag in sorted(metadata)],
-        )
-
-    def _create_tables(self) -> None:
-        """Make what is missing; bring a file without metadata to today's form."""
-        with self._transaction() as database:
-            tables = {
-                row[0]
-                for row in database.execute(
-                    "SELECT name FROM sqlite_master WHERE type = 'table'"
-                )
-            }
-            names: list[Any] = []
-            if "pyro_metadata" not in tables:
-                if "pyro_names" in tables:
-                    names = database.execute(
-                        "SELECT name, uri FROM pyro_names"
-                    ).fetchall()
-                    database.execute("DROP TABLE pyro_names")
-                database.execute(_CREATE_NAMES)
-                database.execute(_CREATE_METADATA)
-            for statement in _CREATE_INDEXES:
-                database.execute(statement)
-            database.executemany(
-                "INSERT INTO pyro_names(name, uri) VALUES (?, ?)", names
-            )
+    def _save(self, name: str, new: Registration | None, change: Change | None) -> None:
+        known = self._table.registrations.get(name)
+        if new is not None:
+            self._file.write(name, new, known)
+        elif known is not None:
+            self._file.delete(name, known)
+        if change is not None:
+            self._file.add_change(self._number + 1, change)
+            if self._history.forgotten >= self._pruned + _FORGOTTEN_AT_ONCE:
+                self._pruned = self._history.forgotten
+                self._file.forget(self._pruned)
 
     @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
+    def _transaction(self) -> Iterator[None]:
         """Run the body as a whole or not at all, with no other writer beside it."""
-        with self._lock, self._errors("written"):
-            self._database.execute("BEGIN IMMEDIATE")
+        with self._lock:
+            number: int | None = self._number
             try:
-                yield self._database
-                self._database.execute("COMMIT")
+                with self._file.transaction():
+                    self._look_for_changes()
+                    number = self._number
+                    if self._touched:
+                        number = None
+                        self._adopt()
+                    yield
             except BaseException:
-                # Some failures have ended the transaction already.
-                if self._database.in_transaction:
-                    self._database.execute("ROLLBACK")
+                if self._number != number:
+                    # What came into memory did not come into the file.
+                    self._forget_version()
                 raise
 
-    @contextmanager
-    def _errors(self, done: str) -> Iterator[None]:
-        try:
-            yield
-        except (sqlite3.Error, UnicodeError) as error:
-            raise NamingError(
-                f"the name database {self._path} cannot be {done}: {error}"
-            ) from error
+    def _look_for_changes(self) -> None:
+        header = self._file.header()
+        if header and header == self._header:
+            return
+        # Read first: what is written meanwhile makes it differ next time.
+        version = self._file.data_version()
+        if version != self._data_version:
+            if self._file.in_transaction:
+                self._take_over(version)
+            else:
+                self._take_over_apart()
+        self._header = header
 
+    def _take_over_apart(self) -> None:
+        with self._file.transaction(writing=False):
+            self._take_over(self._file.data_version())
+        if self._touched:
+            with self._transaction():
+                pass
 
-def _after_all_with(prefix: str) -> str | None:
-    """Return the first text, in SQLite's order, after all that begin with a prefix.
+    def _take_over(self, version: int) -> None:
+        """Bring memory up to date, apart from what Pyro5 has written."""
+        known = self._data_version
+        self._forget_version()
+        state = self._file.state()
+        if (
+            known == _NOTHING_READ
+            or state.origin != self._history.origin
+            or state.forgotten > self._number
+        ):
+            self._load(state)
+        else:
+            self._follow()
+        self._touched = state.touched
+        self._data_version = version
+        self._changed.notify_all()
 
-    None if there is no such text.
-    """
-    prefix = prefix.rstrip(_HIGHEST_CHARACTER)
-    if not prefix:
-        return None
-    following = ord(prefix[-1]) + 1
-    # The numbers of surrogates are no characters.
-    if following == 0xD800:  # noqa: PLR2004 - the first of them
-        following = 0xE000
-    return prefix[:-1] + chr(following)
+    def _forget_version(self) -> None:
+        """Have everything read again."""
+        self._data_version = _NOTHING_READ
+        self._header = b""
+
+    def _load(self, state: State) -> None:
+        """Read everything."""
+        found = self._file.read_all()
+        changes = list(self._file.last_changes(self._length))
+        last = changes[-1][0] if changes else state.forgotten
+        self._number = max(last, *(one.version for one in found.values()), FREE)
+        self._pruned = state.forgotten
+        self._table.load(found)
+        if state.touched:
+            # Nobody knows what it was like before Pyro5 wrote.
+            origin = secrets.token_hex(8)
+            self._history = History(origin, self._length, forgotten=self._number)
+            return
+        forgotten = state.forgotten
+        if len(changes) == self._length:
+            # There may be older ones.
+            forgotten = max(forgotten, changes[0][0] - 1)
+        self._history = History(state.origin, self._length, forgotten=forgotten)
+        for number, kind, name, one in changes:
+            self._note(number, kind, name, one)
+
+    def _follow(self) -> None:
+        """Read what has been written since the last look."""
+        start = self._number
+        for number, kind, name, one in self._file.changes_after(start):
+            self._note(number, kind, name, one)
+            if one is None and name in self._table.registrations:
+                self._table.delete(name)
+            self._number = number
+        for name, written in self._file.read_after(start):
+            self._table.set(name, written)
+            self._number = max(self._number, written.version)
+
+    def _adopt(self) -> None:
+        """Give versions to what Pyro5 has written, and note it in the history."""
+        if self._history.origin != self._file.state().origin:
+            self._pruned = self._number
+            self._file.forget(self._number)
+        found = self._file.read_all()
+        known = self._table.registrations
+        for name in known.keys() - found.keys():
+            self._number += 1
+            self._table.delete(name)
+            self._file.add_change(
+                self._number, self._note(self._number, "removed", name, None)
+            )
+        for name, one in found.items():
+            before = known.get(name)
+            same = before is not None and before.says_the_same(one)
+            if same and one.version != FREE:
+                continue
+            self._number += 1
+            new = one._replace(version=self._number)
+            self._file.set_version(name, self._number)
+            self._table.set(name, new)
+            if not same:
+                kind: Kind = "changed" if before else "added"
+                self._file.add_change(
+                    self._number, self._note(self._number, kind, name, new)
+                )
+        self._file.settle(self._history.origin)
+        self._touched = False
+        self._changed.notify_all()
+
+    def _note(
+        self, number: int, kind: Kind, name: str, new: Registration | None
+    ) -> Change:
+        change = Change(kind, name, new, self._history.position(number))
+        self._history.add(number, change)
+        return change
