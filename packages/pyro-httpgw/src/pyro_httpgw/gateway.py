@@ -4,53 +4,66 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import uuid
+import time
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
-from pyro_protocol import URI, Configuration, config, errors
+from pyro_protocol import Configuration, config, errors
 from pyro_protocol.context import CallState, call_state
 from pyro_protocol.errors import PyroError
-from pyro_protocol.wire import FLAG_ONEWAY
 
-from .access import KEY_PARAMETER, check_key, check_name, cors_headers, is_exposed
-from .arguments import Arguments, arguments_of, parse_query, refuse_body
+from .admission.admission import Admission
+from .admission.hosts import check_host
+from .admission.origins import check_origin, options_response
+from .admission.proxies import see_through_proxies
+from .answers.problems import failure, refusal
+from .answers.replies import answer_of
+from .answers.statuses import failed_call
+from .answers.stream_counts import StreamCounts
+from .arguments.reading import check_size, parse_query
+from .assets import asset_response, explorer_response
+from .calls.call_states import call_state_for, correlation_of, time_limit_of
+from .calls.calling import answer_call
+from .calls.names import NameCache
+from .calls.objects import RemoteObjects, may_go_elsewhere
+from .calls.pool import ChannelPool
+from .completion import complete
 from .errors import CallFailedError, RequestRefusedError
-from .home import HomePage, ListedObject, home_response
-from .messages import Headers, Request, Response, json_response, text_response
-from .names import NameCache
-from .objects import Invocation, Members, RemoteObjects, Reply
-from .pool import ChannelPool
-from .rendering import render_value
-from .replies import failed_call, failure_response, reply_response
-from .routing import METADATA, PREFIX, CallRoute, NoRoute, TopRoute, route_of
+from .exchange import ANYBODY, Exchange
+from .listing import answer_objects
+from .messages import Request, Response, text_response
+from .openapi.document import answer_openapi
+from .operation.health import Readiness, answer_health
+from .operation.metrics import answer_metrics
+from .operation.observation import Observer
+from .routing import (
+    PREFIX,
+    AssetRoute,
+    CallRoute,
+    NoRoute,
+    Place,
+    Route,
+    methods_of,
+    route_of,
+)
+from .usual import UsualCalls
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Callable
 
     from .settings import Settings
+    from .usual import UsualCall
 
 __all__ = ["Gateway"]
 
 _logger = logging.getLogger("pyro.httpgw")
 
-_CORRELATION_HEADER: Final = "X-Pyro-Correlation-Id"
-_OPTIONS_HEADER: Final = "x-pyro-options"
-_ALLOWED_METHODS: Final = "GET, POST, OPTIONS"
-
-# A page longer than this is no help, and each object on it costs a question.
-_MOST_DESCRIBED: Final = 50
-# How many objects are asked at the same time, so that one page is no flood.
-_DESCRIBED_AT_ONCE: Final = 10
-# How long the page waits for one object, in seconds; a dead one must not take it down.
-_DESCRIBE_SECONDS: Final = 3.0
-
-_SECURITY_HEADERS: Final[Headers] = (
-    ("Cache-Control", "no-store"),
-    ("X-Content-Type-Options", "nosniff"),
-    # An address can hold the gateway key.
-    ("Referrer-Policy", "no-referrer"),
-)
+# Members of an enumeration are looked up ten times as slowly.
+_TOP: Final = Place.TOP
+_HOME: Final = Place.HOME
+_HEALTH: Final = Place.HEALTH
+_READINESS: Final = Place.READINESS
+_METRICS: Final = Place.METRICS
 
 
 class Gateway:
@@ -60,201 +73,210 @@ class Gateway:
 
     Args:
         config: where the name server is, and the settings of connections.
+        clock: tells the time in seconds.
+
+    Attributes:
+        names: what the name server knows.
+        objects: what can be called.
+        streams: how many streams are being passed on.
+        usual: what makes the usual calls without `respond`.
     """
 
-    def __init__(self, config: Configuration = config) -> None:
-        self._names = NameCache(config)
+    def __init__(
+        self,
+        config: Configuration = config,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._pool = ChannelPool(config)
-        self._objects = RemoteObjects(self._names, self._pool)
+        self.names: NameCache = NameCache(config)
+        self.objects: RemoteObjects = RemoteObjects(self.names, self._pool)
+        self.streams: StreamCounts = StreamCounts()
+        self._admission = Admission(clock)
+        self.usual: UsualCalls = UsualCalls(self.objects, self._admission)
+        self._observer = Observer(clock, self._pool)
+        self._readiness = Readiness(self.names, clock)
 
     async def respond(self, request: Request, settings: Settings) -> Response:
         """Return the answer to a request; whatever fails is part of the answer."""
-        presented = request.headers.get(_CORRELATION_HEADER.lower(), "")
-        correlation = _parse_correlation(presented) or uuid.uuid4()
-        token = call_state.set(CallState(correlation=correlation.bytes))
+        if settings.trusted_proxies:
+            see_through_proxies(request, settings.trusted_proxies)
+        correlation = correlation_of(request.headers)
+        exchange = Exchange(
+            request,
+            settings,
+            {},
+            ANYBODY,
+            self.names,
+            self.objects,
+            self.streams,
+            correlation.text,
+        )
+        observation = self._observer.begin(exchange)
+        response: Response | None = None
+        self._admission.in_flight += 1
+        outer = call_state.get()
         try:
-            async with asyncio.timeout(settings.comm_timeout or None):
-                response = await self._answer(request, settings)
-        except RequestRefusedError as refused:
-            response = text_response(refused.status, str(refused), refused.headers)
-        except TimeoutError:
-            late = errors.TimeoutError(
-                f"no answer within {settings.comm_timeout:g} seconds"
-            )
-            response = failure_response(failed_call(late))
-        except PyroError as error:
-            response = failure_response(failed_call(error))
-        except Exception:
-            _logger.exception("answering %s %r failed", request.method, request.path)
-            response = failure_response(
-                CallFailedError(
-                    HTTPStatus.INTERNAL_SERVER_ERROR,
-                    PyroError("the gateway failed; see its log"),
-                )
-            )
+            seconds = time_limit_of(request.headers, settings.comm_timeout)
+            call_state.set(call_state_for(request.headers, correlation, seconds))
+            response = await self._answer_in_time(exchange, seconds)
+        except Exception as error:  # noqa: BLE001 - whatever fails is answered
+            response = _failed(error, exchange)
         finally:
-            call_state.reset(token)
-        return _completed(response, request, settings, correlation)
+            call_state.set(outer)
+            self._admission.in_flight -= 1
+            if response is not None:
+                response = complete(response, exchange)
+            if observation is not None:
+                self._observer.finish(observation, response)
+        return response
+
+    async def conclude(
+        self, request: Request, settings: Settings, call: UsualCall
+    ) -> Response:
+        """Return the answer to a request after a call of `usual` for it.
+
+        Args:
+            request: the request.
+            settings: those that count for it.
+            call: the call, of which an unusual answer has come, or none.
+        """
+        error = call.error
+        if error is not None and may_go_elsewhere(error):
+            self.objects.forget(call.name)
+            return await self.respond(request, settings)
+        exchange = Exchange(
+            request,
+            settings,
+            {},
+            ANYBODY,
+            self.names,
+            self.objects,
+            self.streams,
+            call.correlation.text,
+        )
+        outer = call_state.get()
+        self._admission.in_flight += 1
+        try:
+            call_state.set(CallState(correlation=call.correlation.data))
+            result = await self.objects.concluded(
+                call.channel, call.uri, call.invocation, call.answer
+            )
+            response = await answer_of(exchange, result)
+        except Exception as failed:  # noqa: BLE001 - whatever fails is answered
+            response = _failed(failed, exchange)
+        finally:
+            call_state.set(outer)
+            self._admission.in_flight -= 1
+        return complete(response, exchange)
 
     async def aclose(self) -> None:
         """Close the connections."""
+        await self._readiness.aclose()
         await self._pool.aclose()
-        await self._names.aclose()
+        await self.names.aclose()
+        self._observer.close()
 
-    async def _answer(self, request: Request, settings: Settings) -> Response:
-        presented = request.headers.get(_CORRELATION_HEADER.lower(), "")
-        if presented and _parse_correlation(presented) is None:
-            raise RequestRefusedError(
-                HTTPStatus.BAD_REQUEST,
-                f"400 Bad Request - {_CORRELATION_HEADER} must be a UUID",
-            )
-        route = route_of(request.path)
-        if isinstance(route, TopRoute):
-            home = f"{request.mount}/{PREFIX}"
-            return text_response(HTTPStatus.FOUND, "", (("Location", home),))
-        if isinstance(route, NoRoute) and not route.below_prefix:
-            raise RequestRefusedError(HTTPStatus.NOT_FOUND, "Error 404: Not Found")
-        if request.method == "OPTIONS":
-            return text_response(
-                HTTPStatus.OK, "200 OK", (("Allow", _ALLOWED_METHODS),)
-            )
-        if request.method not in {"GET", "POST"}:
-            raise RequestRefusedError(
-                HTTPStatus.METHOD_NOT_ALLOWED,
-                "Error 405: Method Not Allowed",
-                (("Allow", _ALLOWED_METHODS),),
-            )
-        if isinstance(route, NoRoute):
-            raise RequestRefusedError(HTTPStatus.NOT_FOUND, "Error 404: Not Found")
-        parameters = parse_query(request.query)
-        check_key(request, parameters, settings)
-        key = None
-        if settings.gateway_key is not None:
-            key = next(iter(parameters.pop(KEY_PARAMETER, [])), None)
-        if isinstance(route, CallRoute):
-            return await self._call(route, request, parameters, settings)
-        refuse_body(request, "the home page takes no body")
-        return await self._home(settings, key)
-
-    async def _call(
-        self,
-        route: CallRoute,
-        request: Request,
-        parameters: Mapping[str, list[str]],
-        settings: Settings,
-    ) -> Response:
-        check_name(route.name, settings)
-        if route.member == METADATA:
-            refuse_body(request, f"{METADATA} takes no body")
-            members = await self._objects.at(route.name, self._objects.members)
-            return _metadata_response(members)
-        arguments = arguments_of(request, parameters)
-        oneway = _forced_oneway(request)
-
-        async def invoke(uri: URI) -> Reply | None:
-            members = await self._objects.members(uri)
-            invocation = _invocation(route, arguments, members, oneway)
-            return await self._objects.invoke(uri, invocation)
-
-        return reply_response(await self._objects.at(route.name, invoke))
-
-    async def _home(self, settings: Settings, key: str | None) -> Response:
+    async def _answer_in_time(self, exchange: Exchange, seconds: float) -> Response:
+        if not seconds:
+            return await self._answer(exchange)
         try:
-            names = await self._names.all_names()
-        except PyroError as error:
-            status = failed_call(error).status
-            raise RequestRefusedError(
-                status, f"{int(status)} - the name server cannot be reached: {error}"
-            ) from error
-        names = sorted(name for name in names if is_exposed(name, settings))
-        turn = asyncio.Semaphore(_DESCRIBED_AT_ONCE)
-        described = await asyncio.gather(
-            *(self._describe(name, turn) for name in names[:_MOST_DESCRIBED])
-        )
-        rest = [ListedObject(name) for name in names[_MOST_DESCRIBED:]]
-        return home_response(
-            HomePage(
-                objects=[*described, *rest],
-                exposed=settings.exposed.pattern,
-                name_server=self._names.location or "an unknown place",
-                key=key,
-            )
-        )
+            async with asyncio.timeout(seconds):
+                return await self._answer(exchange)
+        except TimeoutError:
+            raise errors.TimeoutError(f"no answer within {seconds:g} seconds") from None
 
-    async def _describe(self, name: str, turn: asyncio.Semaphore) -> ListedObject:
-        async with turn:
-            try:
-                async with asyncio.timeout(_DESCRIBE_SECONDS):
-                    members = await self._objects.at(name, self._objects.members)
-            except TimeoutError:
-                return ListedObject(name, problem="does not answer")
-            except PyroError as error:
-                return ListedObject(name, problem=str(error))
-        return ListedObject(name, members)
+    async def _answer(self, exchange: Exchange) -> Response:
+        """Return the answer to a request, if it is one that may be answered."""
+        request, settings = exchange.request, exchange.settings
+        route = exchange.route = route_of(request.path)
+        if route is not _HEALTH and route is not _READINESS:
+            # Those who look after the gateway may call it what they like.
+            check_host(request, settings)
+            if settings.rate_limit:
+                self._admission.check_rate(request.client, settings.rate_limit)
+        response = _answer_for_all(request, settings, route)
+        if response is not None:
+            return response
+        if route is _HEALTH:
+            return await answer_health(exchange)
+        if route is _READINESS:
+            return await self._readiness.answer(exchange)
+        check_origin(request, settings)
+        parameters = parse_query(request.query) if request.query else {}
+        exchange.parameters = parameters
+        exchange.caller = self._admission.authenticate(request, parameters, settings)
+        check_size(request, settings)
+        if settings.max_in_flight and route is not _METRICS:
+            self._admission.check_room(settings.max_in_flight)
+        if isinstance(route, CallRoute):
+            return await answer_call(exchange, route)
+        if route is _METRICS and settings.metrics:
+            return await answer_metrics(exchange)
+        handler = _HANDLERS.get(route) if isinstance(route, Place) else None
+        if handler is None:
+            raise _nothing_at(request.path)
+        return await handler(exchange)
 
 
-def _invocation(
-    route: CallRoute, arguments: Arguments, members: Members, forced_oneway: bool
-) -> Invocation:
-    """Return what to ask of an object.
+_HANDLERS: Final[dict[Place, Callable[[Exchange], Awaitable[Response]]]] = {
+    Place.OBJECTS: answer_objects,
+    Place.OPENAPI: answer_openapi,
+}
+
+
+def _answer_for_all(
+    request: Request, settings: Settings, route: Route
+) -> Response | None:
+    """Return the answer to what any page and anybody may ask; None if it is more.
 
     Raises:
-        RequestRefusedError: there are arguments for an attribute.
-        CallFailedError: the object has no such member.
+        RequestRefusedError: nobody may ask this.
     """
-    if route.member in members.attributes:
-        if arguments:
-            raise RequestRefusedError(
-                HTTPStatus.BAD_REQUEST,
-                f"400 Bad Request - {route.member} is an attribute: no parameters",
-            )
-        return Invocation("__getattr__", (route.member,))
-    if route.member not in members.methods:
-        raise CallFailedError(
-            HTTPStatus.NOT_FOUND,
-            AttributeError(
-                f"remote object {route.name!r} has no exposed attribute or method "
-                f"{route.member!r}"
-            ),
+    if route is _TOP:
+        home = f"{request.mount}/{PREFIX}"
+        return text_response(HTTPStatus.FOUND, "", (("Location", home),))
+    if isinstance(route, NoRoute) and not route.below_prefix:
+        raise _nothing_at(
+            request.path, f"objects are below /{PREFIX}, and are listed at /{PREFIX}"
         )
-    oneway = forced_oneway or route.member in members.oneway
-    return Invocation(
-        route.member,
-        arguments.positional,
-        arguments.keywords,
-        FLAG_ONEWAY if oneway else 0,
+    methods = methods_of(route)
+    if request.method == "OPTIONS":
+        check_origin(request, settings)
+        return options_response(request, settings, methods)
+    if request.method not in methods:
+        raise RequestRefusedError(
+            HTTPStatus.METHOD_NOT_ALLOWED,
+            f"{request.method} is not for {request.path}",
+            headers=(("Allow", ", ".join(methods)),),
+        )
+    if isinstance(route, NoRoute):
+        raise _nothing_at(request.path, f"a method is called at /{PREFIX}OBJECT/METHOD")
+    if settings.explorer:
+        if route is _HOME:
+            return explorer_response(request)
+        if isinstance(route, AssetRoute):
+            return asset_response(request, route.name)
+    return None
+
+
+def _failed(error: Exception, exchange: Exchange) -> Response:
+    """Return the answer to a request that failed."""
+    if isinstance(error, RequestRefusedError):
+        return refusal(error)
+    shown = exchange.shows_tracebacks
+    if not isinstance(error, PyroError):
+        request = exchange.request
+        _logger.error(
+            "answering %s %r failed", request.method, request.path, exc_info=error
+        )
+        error = CallFailedError(
+            HTTPStatus.INTERNAL_SERVER_ERROR,
+            PyroError("the gateway failed; see its log"),
+        )
+    return failure(failed_call(error), traceback=shown)
+
+
+def _nothing_at(path: str, hint: str | None = None) -> RequestRefusedError:
+    return RequestRefusedError(
+        HTTPStatus.NOT_FOUND, f"there is nothing at {path}", hint
     )
-
-
-def _forced_oneway(request: Request) -> bool:
-    options = request.headers.get(_OPTIONS_HEADER, "").split(",")
-    return any(option.strip().lower() == "oneway" for option in options)
-
-
-def _metadata_response(members: Members) -> Response:
-    document = {
-        "methods": sorted(members.methods),
-        "attributes": sorted(members.attributes),
-    }
-    return json_response(HTTPStatus.OK, render_value(document))
-
-
-def _parse_correlation(text: str) -> uuid.UUID | None:
-    try:
-        return uuid.UUID(text) if text else None
-    except ValueError:
-        return None
-
-
-def _completed(
-    response: Response, request: Request, settings: Settings, correlation: uuid.UUID
-) -> Response:
-    """Return an answer with the header fields that every answer has."""
-    headers = (
-        *response.headers,
-        ("Content-Length", str(len(response.body))),
-        (_CORRELATION_HEADER, str(correlation)),
-        *cors_headers(request, settings),
-        *_SECURITY_HEADERS,
-    )
-    return Response(response.status, headers, response.body)

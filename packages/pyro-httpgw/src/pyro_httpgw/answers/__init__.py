@@ -1,0 +1,1 @@
+"""What web clients get: values, streams and problems."""

@@ -1,0 +1,1 @@
+"""What web clients give, as the arguments of a method."""

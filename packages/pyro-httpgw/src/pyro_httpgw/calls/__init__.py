@@ -1,0 +1,1 @@
+"""Calling remote objects: where they are, what they offer, and the connections."""

@@ -1,0 +1,1 @@
+"""Web servers that the command runs the gateway under."""
