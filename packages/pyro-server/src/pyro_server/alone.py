@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import ssl
 import time
-from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from .daemon import Daemon
 from .listening import Listener
-from .publication import NameKeeper
 from .readiness import Readiness
 from .steering import Steering
 from .systemd import Notifier
@@ -20,7 +18,6 @@ if TYPE_CHECKING:
 
     from pyro_protocol import URI
     from pyro_protocol.config import Configuration
-    from pyro_protocol.errors import PyroError
 
     from .options import ServeOptions
 
@@ -95,43 +92,19 @@ def serve_alone(options: ServeOptions) -> None:
             listeners.append(listener)
             with make_daemon(listener.options, settings, listener.sock) as daemon:
                 uris = register_objects(daemon, objects)
-                keeper = _published(uris, options)
+                if options.use_name_server:
+                    # Not in the name server of the daemon's own settings: the
+                    # options for TLS are for those who call it.
+                    keeper = daemon._keeper_of_names(options.keeper)  # noqa: SLF001
+                    keeper.announce(*options.announcements(uris)).result()
                 try:
+                    # From here on calls are finished before it ends: whoever hears
+                    # that it is ready may ask for both at once.
+                    steering.steer(daemon, readiness.withdraw)
                     readiness.announce(uris)
-
-                    def before_end() -> None:
-                        readiness.withdraw()
-                        if keeper is not None:
-                            keeper.stop()
-
-                    steering.steer(daemon, before_end)
                     daemon.requestLoop(_SignsOfLife(notifier))
                 finally:
                     readiness.withdraw()
-                    if keeper is not None:
-                        keeper.join()
-
-
-def _published(uris: Mapping[str, URI], options: ServeOptions) -> NameKeeper | None:
-    """Register the names, if they are to be, and return what keeps them.
-
-    Raises:
-        PyroError: there is no name server, or a name cannot be registered.
-    """
-    if not options.use_name_server:
-        return None
-    results: SimpleQueue[PyroError | None] = SimpleQueue()
-    keeper = NameKeeper(uris, options, results.put)
-    keeper.start()
-    try:
-        failure = results.get()
-    except BaseException:
-        keeper.join()
-        raise
-    if failure is not None:
-        keeper.join()
-        raise failure
-    return keeper
 
 
 class _SignsOfLife:

@@ -12,7 +12,8 @@ from pyro_protocol.config_rules import RULES
 from pyro_protocol.contract import InstanceMode
 
 from .__about__ import __version__
-from .options import DRAIN_SECONDS, NAMES_CHECK_SECONDS, ServeOptions
+from .options import DRAIN_SECONDS, ServeOptions
+from .publication import NAMES_CHECK_SECONDS
 from .targets import Target
 
 if TYPE_CHECKING:
@@ -39,7 +40,8 @@ The module is looked for in the current folder too. Only what is marked with
 @expose can be called. A class gets one instance, which all callers share, unless
 it says otherwise with @behavior, or --instance-mode does. Each object's id is its
 name. The name server is found as usual: PYRO_NS_HOST and PYRO_NS_PORT say where.
-A name that it has forgotten is registered again, unless somebody else has it.
+A name is renewed while this runs, and forgotten --ttl seconds after it was killed.
+One that the name server has lost is registered again, unless somebody else has it.
 
 With --workers or --reload the objects live in processes that this one supervises.
 Each process has objects of its own: what an object remembers, also one with the
@@ -151,12 +153,25 @@ def _add_names(parser: argparse.ArgumentParser) -> None:
         help="take over names that are registered already",
     )
     add(
+        "--ttl",
+        type=_seconds(),
+        metavar="SECONDS",
+        help="when the name server forgets the names of a process that was killed; 0 "
+        "means never (default: NS_TTL, 60)",
+    )
+    add(
+        "--owner",
+        metavar="NAME",
+        help="in whose name they are registered: nobody else can replace them "
+        "(default: NS_OWNER, or user@machine)",
+    )
+    add(
         "--names-check",
         type=_seconds(least=_SHORTEST_CHECK),
-        default=NAMES_CHECK_SECONDS,
         metavar="SECONDS",
-        help="how often to see whether the names are still there "
-        f"(default: {NAMES_CHECK_SECONDS:g})",
+        help="how often to see whether the names are still there (default: three times "
+        f"per ttl; every {NAMES_CHECK_SECONDS:g} without one, and in a name server of "
+        "Pyro5)",
     )
 
 
@@ -301,8 +316,16 @@ def _problems(options: ServeOptions) -> list[str]:
         result.append("--unix does not go together with --host, --port and --nathost")
     if options.natport and not (options.nathost or config.NATHOST):
         result.append("--natport needs --nathost")
-    if not options.use_name_server and (options.metadata or options.replace):
-        result.append("--metadata and --replace are for the name server, not --no-ns")
+    if not options.use_name_server and (
+        options.metadata
+        or options.replace
+        or options.ttl is not None
+        or options.owner is not None
+    ):
+        result.append(
+            "--metadata, --replace, --ttl and --owner are for the name server, not "
+            "--no-ns"
+        )
     if not options.tls_cert and (
         options.tls_key
         or options.tls_ca

@@ -20,11 +20,11 @@ import time
 from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from pyro_protocol.wire import Buffer
 
-__all__ = ["ByteStream", "open_byte_stream"]
+__all__ = ["DONT_WAIT", "RECEIVE_SIZE", "ByteStream", "open_byte_stream"]
 
 LINGER_SECONDS: Final = 0.005
 """How long a worker waits for the next request before it turns to other work.
@@ -40,12 +40,21 @@ Long enough for a large answer on a fast network; on a slow one the selector
 thread writes the rest, as it becomes possible.
 """
 
-_RECEIVE_SIZE: Final = 64 * 1024
+RECEIVE_SIZE: Final = 64 * 1024
+"""How many bytes are received at once, unless it is known how many come."""
+
+DONT_WAIT: Final = getattr(socket, "MSG_DONTWAIT", 0)
+"""The flag for `ByteStream.sender`."""
+
 # The loop serves others too, so it does not read more than this at a time.
 _LARGEST_PIECE: Final = 1024 * 1024
 _LARGEST_WAITED_PIECE: Final = 64 * 1024 * 1024
-_DONT_WAIT: Final = getattr(socket, "MSG_DONTWAIT", 0)
+# Systems differ in how many they take; few messages have more.
+_MOST_GATHERED: Final = 16
 _WAIT_ALL: Final = getattr(socket, "MSG_WAITALL", 0)
+_LINGER: Final = struct.pack("ll", 0, int(LINGER_SECONDS * 1_000_000))
+# Elsewhere an accepted socket may have the mode of the listening one, and not know it.
+_ACCEPTS_BLOCKING: Final = sys.platform == "linux"
 
 
 class ByteStream(Protocol):
@@ -62,6 +71,21 @@ class ByteStream(Protocol):
 
     def read_soon(self) -> bytes | None:
         """Like `read`, but wait a moment for the first byte."""
+
+    def receiver(self) -> Callable[[int], bytes]:
+        """Return what reads up to so many bytes, as `read_soon` does.
+
+        It raises BlockingIOError where that returns None.
+        """
+
+    def sender(self) -> Callable[[bytes, int], int]:
+        """Return what writes what can be written at once; returns how much that was.
+
+        It is called with the flags ``DONT_WAIT``, and may raise BlockingIOError.
+        """
+
+    def read_whole(self, size: int) -> bytes | None:
+        """Like `read_soon`, for so many bytes of a large message."""
 
     def read_into(self, space: memoryview, *, wait: bool) -> int | None:
         """Read what belongs to a large message into its place.
@@ -89,26 +113,37 @@ class _KernelTimeoutStream:
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
         self.wants_write = False
-        sock.settimeout(None)
-        microseconds = int(LINGER_SECONDS * 1_000_000)
-        sock.setsockopt(
-            socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", 0, microseconds)
-        )
+        if not (_ACCEPTS_BLOCKING and sock.gettimeout() is None):
+            # Only then, as it is a system call.
+            sock.settimeout(None)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _LINGER)
 
     def handshake(self) -> bool:
         return True
 
     def read(self) -> bytes | None:
         try:
-            return self.sock.recv(_RECEIVE_SIZE, _DONT_WAIT)
+            return self.sock.recv(RECEIVE_SIZE, DONT_WAIT)
         except BlockingIOError:
             return None
 
     def read_soon(self) -> bytes | None:
         try:
-            return self.sock.recv(_RECEIVE_SIZE)
+            return self.sock.recv(RECEIVE_SIZE)
         except BlockingIOError:
             return None
+
+    def receiver(self) -> Callable[[int], bytes]:
+        return self.sock.recv
+
+    def read_whole(self, size: int) -> bytes | None:
+        try:
+            return self.sock.recv(min(size, _LARGEST_WAITED_PIECE), _WAIT_ALL)
+        except BlockingIOError:
+            return None
+
+    def sender(self) -> Callable[[bytes, int], int]:
+        return self.sock.send
 
     def read_into(self, space: memoryview, *, wait: bool) -> int | None:
         try:
@@ -117,23 +152,31 @@ class _KernelTimeoutStream:
                     space, min(len(space), _LARGEST_WAITED_PIECE), _WAIT_ALL
                 )
             return self.sock.recv_into(
-                space, min(len(space), _LARGEST_PIECE), _DONT_WAIT
+                space, min(len(space), _LARGEST_PIECE), DONT_WAIT
             )
         except BlockingIOError:
             return None
 
     def write(self, buffers: Sequence[Buffer], *, wait: bool) -> list[Buffer]:
-        send = self.sock.send
-        for index, buffer in enumerate(buffers):
-            try:
-                sent = send(buffer, _DONT_WAIT)
-            except BlockingIOError:
-                sent = 0
+        if not buffers:
+            return []
+        sock = self.sock
+        gathered = buffers[:_MOST_GATHERED]
+        try:
+            if len(gathered) == 1:
+                sent = sock.send(gathered[0], DONT_WAIT)
+            else:
+                # So the peer wakes once, and finds all of it.
+                sent = sock.sendmsg(gathered, (), DONT_WAIT)
+        except BlockingIOError:
+            sent = 0
+        for index, buffer in enumerate(gathered):
             if sent < len(buffer):
                 return self._write_rest(
                     memoryview(buffer)[sent:], buffers[index + 1 :], wait
                 )
-        return []
+            sent -= len(buffer)
+        return self.write(buffers[_MOST_GATHERED:], wait=wait)
 
     def _write_rest(
         self, rest: memoryview, others: Sequence[Buffer], wait: bool
@@ -141,7 +184,7 @@ class _KernelTimeoutStream:
         until = time.monotonic() + LONGEST_WRITE_SECONDS
         while wait and rest and time.monotonic() < until and _writable(self.sock):
             with contextlib.suppress(BlockingIOError):
-                rest = rest[self.sock.send(rest, _DONT_WAIT) :]
+                rest = rest[self.sock.send(rest, DONT_WAIT) :]
         if not rest:
             return self.write(others, wait=wait)
         return [rest, *others]
@@ -182,7 +225,7 @@ class _NonBlockingStream:
             # What TLS has decrypted already does not show as readable.
             while True:
                 with self._lock:
-                    piece = self.sock.recv(_RECEIVE_SIZE)
+                    piece = self.sock.recv(RECEIVE_SIZE)
                 pieces.append(piece)
                 if not piece or not self._decrypted():
                     break
@@ -214,6 +257,30 @@ class _NonBlockingStream:
         if not self._decrypted() and not _readable(self.sock):
             return None
         return self.read()
+
+    def receiver(self) -> Callable[[int], bytes]:
+        return self._receive
+
+    def read_whole(self, size: int) -> bytes | None:
+        # The library gives it in small pieces, which are gathered elsewhere.
+        del size
+        return self.read_soon()
+
+    def _receive(self, _size: int) -> bytes:
+        data = self.read_soon()
+        if data is None:
+            raise BlockingIOError
+        return data
+
+    def sender(self) -> Callable[[bytes, int], int]:
+        return self._send
+
+    def _send(self, data: bytes, _flags: int) -> int:
+        try:
+            with self._lock:
+                return self.sock.send(data)
+        except (ssl.SSLWantWriteError, ssl.SSLWantReadError):
+            raise BlockingIOError from None
 
     def write(self, buffers: Sequence[Buffer], *, wait: bool) -> list[Buffer]:
         until = time.monotonic() + LONGEST_WRITE_SECONDS if wait else 0.0
@@ -274,7 +341,7 @@ else:
 
 def open_byte_stream(sock: socket.socket) -> ByteStream:
     """Return the byte stream for a connected socket."""
-    kernel_timeout = _DONT_WAIT and _WAIT_ALL and sys.platform != "win32"
+    kernel_timeout = DONT_WAIT and _WAIT_ALL and sys.platform != "win32"
     if kernel_timeout and not isinstance(sock, ssl.SSLSocket):
         return _KernelTimeoutStream(sock)
     return _NonBlockingStream(sock)

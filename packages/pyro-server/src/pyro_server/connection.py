@@ -5,22 +5,31 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from pyro_protocol.dispatch import ClientConnection
 from pyro_protocol.session import ServerConnection, ServerSession, Service
+from pyro_protocol.session.capabilities import CALLBACKS, CHUNKS
 from pyro_protocol.transport.credentials import peer_credentials
+
+from .byte_streams import DONT_WAIT
+from .exchange import ClientExchange
 
 if TYPE_CHECKING:
     from collections import deque
+    from collections.abc import Callable
 
     from pyro_protocol.session.server import ServerEvent
     from pyro_protocol.wire import Buffer, Frame
 
     from .byte_streams import ByteStream
     from .coroutines import RunningCoroutine
+    from .links import LinkHost
 
 __all__ = ["Connection"]
+
+# Shared by all that no worker holds, as most connections are idle.
+_NOTHING: Final[list[object]] = []
 
 
 class Connection:
@@ -37,14 +46,18 @@ class Connection:
         served: the conversation and the service behind it.
         session: the conversation.
         lock: guards the session, the queues and the counters.
+        rest: bytes that were read, and that the session has not taken in; from
+            ``rest_start`` on. A worker is carrying out what stands before them.
+        answers: what it has to write for that.
         waiting: requests that have arrived and are not begun yet.
         outbox: what could not be written yet.
-        writing: whether somebody is writing, who then writes all there is.
+        pen: what the one who writes takes out, who then writes all there is; empty
+            while somebody does.
         watched: the selector mask it is registered with, or 0.
         held: whether a worker reads it, rather than the loop.
-        in_call: whether that worker is carrying out a request just now.
-        begun: how many requests it has begun.
-        detached: whether the loop has taken the connection from it meanwhile.
+        hold: what that worker is carrying out just now. The loop takes it out if that
+            takes long, and with it the connection.
+        detached: whether it has done so, and the worker has not noticed yet.
         shared_until: until when the requests are given to several workers at once.
         jobs: how many workers carry out requests, the one that holds it not counted.
         queued: how many of them are still waiting for a thread.
@@ -57,39 +70,47 @@ class Connection:
         at_end: whether the client has sent its last.
         departing: whether it is only open for the client to read the last answer.
         ended: whether it was closed.
+        exchange: the streams and callbacks; None if there can be none.
+        stirred: the tick of the loop in which it was last noted that it is alive.
+        attended: whether the loop was asked to look after it.
         said_farewell: whether what the client held was released.
     """
 
     __slots__ = (
         "__weakref__",
+        "answers",
         "at_end",
-        "begun",
+        "attended",
         "client",
         "crowded",
         "departing",
         "detached",
         "ended",
+        "exchange",
         "held",
-        "in_call",
+        "hold",
         "jobs",
         "lock",
         "oneway",
         "oneway_running",
         "outbox",
         "parked",
+        "pen",
         "pending",
         "queued",
+        "rest",
+        "rest_start",
         "said_farewell",
         "served",
         "session",
         "shaken",
         "shared_until",
         "since",
+        "stirred",
         "stream",
         "tasks",
         "waiting",
         "watched",
-        "writing",
     )
 
     def __init__(
@@ -110,14 +131,17 @@ class Connection:
         )
         self.session: ServerSession = self.served.session
         self.since: float = since
+        self.rest: bytes = b""
+        self.rest_start: int = 0
+        self.answers: list[bytes] = []
         self.waiting: list[ServerEvent] = []
         self.outbox: list[Buffer] = []
-        self.writing: bool = False
+        # Taking and putting back is one step each, so neither needs the lock.
+        self.pen: list[None] = [None]
         self.watched: int = 0
         self.shaken: bool = False
         self.held: bool = False
-        self.in_call: bool = False
-        self.begun: int = 0
+        self.hold: list[object] = _NOTHING
         self.detached: bool = False
         self.shared_until: float = 0.0
         self.jobs: int = 0
@@ -131,6 +155,9 @@ class Connection:
         self.at_end: bool = False
         self.departing: bool = False
         self.ended: bool = False
+        self.exchange: ClientExchange | None = None
+        self.stirred: float = 0.0
+        self.attended: bool = False
         self.said_farewell: bool = False
 
     @property
@@ -145,7 +172,12 @@ class Connection:
     @property
     def busy(self) -> bool:
         """Whether anybody but the one who reads it works for it."""
-        return bool(self.jobs or self.pending or self.oneway_running)
+        return bool(
+            self.jobs
+            or self.pending
+            or self.oneway_running
+            or (self.exchange is not None and self.exchange.link.active)
+        )
 
     @property
     def may_begin(self) -> bool:
@@ -164,9 +196,13 @@ class Connection:
         Raises:
             OSError: the connection is lost.
         """
-        space = self.session.space
+        whole_size = self.session.whole_size if wait else 0
+        space = None if whole_size else self.session.space
         if space is None:
-            data = self.stream.read_soon() if wait else self.stream.read()
+            if whole_size:
+                data = self.stream.read_whole(whole_size)
+            else:
+                data = self.stream.read_soon() if wait else self.stream.read()
             if data is not None:
                 self.receive(data)
             return None if data is None else len(data)
@@ -182,21 +218,56 @@ class Connection:
     def receive(self, data: bytes) -> None:
         """Take in what was read; b"" means the end."""
         with self.lock:
+            if self.rest:
+                self._take_in_rest()
             if data:
                 self.session.receive_data(data)
             else:
                 self.at_end = True
                 self.session.receive_eof()
+            if not self.session.only_large:
+                self.take_events()
+
+    def leave_rest(self) -> None:
+        """Leave what a worker has not come to, to whoever goes on; the lock is held."""
+        if self.answers:
+            self.outbox += self.answers
+            self.answers.clear()
+        if self.rest:
+            self._take_in_rest()
             self.take_events()
+
+    def _take_in_rest(self) -> None:
+        rest, self.rest = self.rest, b""
+        if self.rest_start < len(rest):
+            self.session.receive_data(rest[self.rest_start :])
 
     def take_events(self) -> None:
         """Put the requests that have arrived where they wait; the lock is held."""
         arrived = self.session.events_received()
         if self.served.calls is not None:
+            if arrived and self.exchange is not None:
+                arrived = self.exchange.take_answers(arrived)
             self.served.arrived(arrived)
             self.served.act_on_signals()
         if arrived:
             self.waiting = [*self.waiting, *arrived] if self.waiting else arrived
+
+    def admitted(self, host: LinkHost) -> None:
+        """Take up what was agreed on in a handshake.
+
+        Args:
+            host: what serves the connection.
+        """
+        with self.lock:
+            names = self.session.capabilities
+            if CHUNKS in names or CALLBACKS in names:
+                self.exchange = self.served.exchange = ClientExchange(self, host)
+            self.take_events()
+
+    def forget(self) -> None:
+        """Let go of what refers back to this, as nobody works for it any more."""
+        self.exchange = self.served.exchange = None
 
     def next_event(self) -> ServerEvent | None:
         """Take the request that is next, if there is one."""
@@ -212,6 +283,8 @@ class Connection:
         with self.lock:
             self.at_end = True
             self.waiting = []
+            self.rest = b""
+            self.answers = []
             self.outbox = []
             self.session.receive_eof()
             self.session.data_to_send()
@@ -231,14 +304,15 @@ class Connection:
             queued = self.session.data_to_send()
             if self.ended:
                 return True
-            if self.writing:
-                self.outbox += map(_unchanging, queued)
+            before = len(self.outbox)
+            # First, as whoever writes looks for more after putting the pen back.
+            self.outbox += queued
+            if not self.outbox:
                 return True
-            if self.outbox:
-                queued, self.outbox = [*self.outbox, *queued], []
-            if not queued:
+            if not self._take_pen():
+                self.outbox[before:] = map(_unchanging, queued)
                 return True
-            self.writing = True
+            queued, self.outbox = self.outbox, []
         while True:
             try:
                 rest = self.stream.write(queued, wait=wait)
@@ -257,14 +331,24 @@ class Connection:
                     queued, self.outbox = [*self.outbox, *queued], []
                 if not queued:
                     self._stop_writing()
+                    if self.exchange is not None:
+                        self.exchange.written()
                     return True
 
     def _stop_writing(self) -> None:
         """Give the writing over to whoever is next; the lock is held."""
-        self.writing = False
+        self.pen.append(None)
         if self.ended:
             self.outbox = []
             self.stream.close()
+
+    def _take_pen(self) -> bool:
+        """Take the right to write, if nobody has it."""
+        try:
+            self.pen.pop()
+        except IndexError:
+            return False
+        return True
 
     def hang_up(self) -> None:
         """Have both ends see that nothing more is sent or received.
@@ -279,28 +363,51 @@ class Connection:
         """Close the socket, now or when the one who is writing is done with it."""
         with self.lock:
             # A descriptor that is closed may be that of another connection at once.
-            writing = self.writing
-            if not writing:
+            free = self._take_pen()
+            if free:
                 self.stream.close()
-        if writing:
+                self.pen.append(None)
+        if not free:
             self.hang_up()
 
-    def flush_alone(self) -> bool:
-        """Write what is queued, where nobody else can have anything to write.
+    def write(
+        self, answer: bytes, send: Callable[[bytes, int], int], *, wait: bool = True
+    ) -> bool:
+        """Write one answer, and what is queued; whether all of it could be written.
 
-        That is so while a worker holds a connection whose requests come one at a time.
+        Other than with `flush`, the usual case needs no lock.
+
+        Args:
+            answer: the message.
+            send: what `ByteStream.sender` has returned.
+            wait: whether to wait a moment for a slow reader.
 
         Raises:
             OSError: the connection is lost.
         """
-        queued = self.session.data_to_send()
-        if self.outbox or self.writing:
-            self.outbox += queued
-            return self.flush(wait=True)
-        rest = self.stream.write(queued, wait=True)
-        if rest:
-            self.outbox = [*map(_unchanging, rest)]
-        return not rest
+        try:
+            self.pen.pop()
+        except IndexError:
+            with self.lock:
+                self.outbox.append(answer)
+            return self.flush(wait=wait)
+        try:
+            sent = 0 if self.outbox or self.ended else send(answer, DONT_WAIT)
+        except BlockingIOError:
+            sent = 0
+        except BaseException:
+            with self.lock:
+                self._stop_writing()
+            raise
+        if sent < len(answer):
+            with self.lock:
+                rest = memoryview(answer)[sent:]
+                # What was begun must be ended first, and otherwise it does not matter.
+                self.outbox = [rest, *self.outbox] if sent else [*self.outbox, rest]
+        self.pen.append(None)
+        if self.ended:
+            self.close()
+        return self.flush(wait=wait) if self.outbox else True
 
 
 def _unchanging(buffer: Buffer) -> Buffer:

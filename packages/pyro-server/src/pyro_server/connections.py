@@ -47,6 +47,7 @@ class ConnectionInfo:
     def of(cls, connection: Connection, host: SelectorHost) -> ConnectionInfo:
         """Describe a connection of a host."""
         client = connection.client
+        exchange = connection.exchange
         with connection.lock:
             return cls(
                 peer=format_address(client.peer_address),
@@ -59,7 +60,8 @@ class ConnectionInfo:
                 + connection.pending
                 + int(connection.held),
                 oneway_queued=len(connection.oneway or ()),
-                streams=client.stream_count,
+                streams=client.stream_count
+                + (0 if exchange is None else exchange.results.taken),
                 unsent=sum(map(len, connection.outbox)),
                 capabilities=connection.session.capabilities,
                 _connection=connection,

@@ -6,6 +6,7 @@ import asyncio
 import contextvars
 import logging
 import threading
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from pyro_protocol.errors import PyroError
@@ -188,10 +189,13 @@ class CoroutineLoop:
             loop = self._loop
             if loop is None or loop.is_closed():
                 return
+            # That of the caller would be kept until then, and with it the call in hand.
+            context = contextvars.Context()
             if delay is None:
-                loop.call_soon_threadsafe(function)
+                loop.call_soon_threadsafe(function, context=context)
             else:
-                loop.call_soon_threadsafe(loop.call_later, delay, function)
+                later = partial(loop.call_later, delay, function, context=context)
+                loop.call_soon_threadsafe(later, context=context)
 
     def runs_current_thread(self) -> bool:
         """Whether the calling thread is the one of the event loop."""

@@ -34,7 +34,9 @@ from pyro_protocol.logs import log_exception
 from pyro_protocol.references import ProxyState, add_reference_provider, make_proxy
 from pyro_protocol.session import Service, SessionSettings
 from pyro_protocol.session.capabilities import (
+    CALLBACKS,
     CANCEL,
+    CHUNKS,
     DEADLINE,
     HEARTBEAT,
     MULTIPLEX,
@@ -50,6 +52,7 @@ from pyro_protocol.uri import URI
 from pyro_protocol.wire import NO_ANNOTATIONS
 
 from .admission import Admission
+from .announcements import Announcement
 from .connections import ConnectionInfo
 from .coroutines import CoroutineLoop
 from .hosts import (
@@ -59,6 +62,7 @@ from .hosts import (
     SelectorHost,
     ThreadHost,
 )
+from .publication import NameKeeper
 from .reachability import report_reachability
 from .runtime import DaemonRuntime
 
@@ -82,11 +86,24 @@ _HOSTS: Final[dict[str, type[SelectorHost]]] = {
     "asyncio": EventLoopHost,
 }
 
-_CAPABILITIES: Final = frozenset({NATIVE, MULTIPLEX, CANCEL, DEADLINE, HEARTBEAT})
+_CAPABILITIES: Final = frozenset(
+    {NATIVE, MULTIPLEX, CANCEL, CALLBACKS, CHUNKS, DEADLINE, HEARTBEAT}
+)
 
 CallErrorHandler = Callable[
     [Any, Any, Callable[..., Any], Sequence[Any], Mapping[str, Any], Exception], None
 ]
+
+
+def _capabilities(server_type: str) -> frozenset[str]:
+    """Return the capabilities that a daemon agrees to.
+
+    While a method runs in the thread of the loop, nobody answers a client that asks
+    for a sign of life. It would take a server for dead that has much to do.
+    """
+    if server_type == "multiplex":
+        return _CAPABILITIES - {HEARTBEAT}
+    return _CAPABILITIES
 
 
 def _always() -> bool:
@@ -153,6 +170,7 @@ class Daemon:
         self._closed = False
         self._closing_lock = threading.Lock()
         self._unixsocket: str | None = None
+        self._names: NameKeeper | None = None
         self.registry: ObjectRegistry = ObjectRegistry(threading.RLock)
         self.streams: StreamTable = StreamTable(
             time.monotonic,
@@ -227,9 +245,9 @@ class Daemon:
             validate_handshake=(
                 self.validateHandshake if self._admission is None else self._admit
             ),
-            annotations=self.annotations,
+            annotations=None if self._keeps("annotations") else self.annotations,
             client_disconnect=self.clientDisconnect,
-            capabilities=_CAPABILITIES,
+            capabilities=_capabilities(settings.SERVERTYPE),
             clock=time.monotonic,
         )
 
@@ -355,6 +373,7 @@ class Daemon:
         expose: Iterable[str] | None = None,
         writable: Iterable[str] | None = None,
         interface: type | None = None,
+        idempotent: Iterable[str] | None = None,
     ) -> URI:
         """Make an object, or the instances of a class, reachable.
 
@@ -379,6 +398,9 @@ class Daemon:
                 it; its marks, annotations and docstrings count. A property is written
                 only if it has a setter there, a variable with an annotation unless
                 that is ``Final`` or ``ClassVar``.
+            idempotent: the names of the methods that clients may call again when they
+                do not know whether a call was run; this goes with ``expose``. Classes
+                and interfaces mark them with `idempotent`.
 
         Returns:
             The URI of the object.
@@ -399,6 +421,7 @@ class Daemon:
             expose=expose,
             writable=writable,
             interface=interface,
+            idempotent=idempotent,
         )
         self._mark(entry, obj_or_class)
         return self.uriFor(entry.object_id)
@@ -470,6 +493,8 @@ class Daemon:
     def unregister(self, objectOrId: Any) -> None:
         """Make an object unreachable; an unknown id is ignored.
 
+        Names that were announced for it are removed soon after.
+
         Raises:
             ValueError: nothing was given.
             DaemonError: an object was given that is not registered here.
@@ -487,6 +512,8 @@ class Daemon:
         if entry is not None:
             self.leases.forget(entry)
             self._unmark(entry)
+            if self._names is not None:
+                self._names.withdraw_uri(self.uriFor(entry.object_id))
 
     def _unmark(self, entry: Registration) -> None:
         """Take back what `_mark` wrote onto an object or class."""
@@ -497,6 +524,102 @@ class Daemon:
             target = entry.object()
             if target._pyroId == entry.object_id:
                 del target._pyroId, target._pyroDaemon
+
+    def announce(
+        self,
+        name: str,
+        objectOrId: Any,
+        *,
+        metadata: Iterable[str] | None = None,
+        ttl: float | None = None,
+        owner: str | None = None,
+        safe: bool = False,
+        force: bool = False,
+    ) -> None:
+        """Register a name for an object in the name server, and keep it there.
+
+        It returns when the name is registered, and then a thread of the daemon renews
+        it, so that the name server forgets it soon after this program was killed. It
+        is registered again when the name server has lost it, and left alone, with a
+        warning in the log, while it is somebody else's. Closing the daemon removes it.
+
+        A name server that knows no leases, such as that of Pyro5, keeps it until it
+        is removed, and it is nobody's there. In an event loop, and in the loop of the
+        daemon, have a thread do this, as it waits for the name server:
+        ``await asyncio.to_thread(daemon.announce, "lab.lamp", lamp)``.
+
+        Args:
+            name: the name; one that was announced before gets the new object.
+            objectOrId: the object, or its id; it must be registered here.
+            metadata: tags to find the name by.
+            ttl: after how many seconds without a sign of life the name is forgotten,
+                0 meaning never; None means ``config.NS_TTL``. It is renewed three
+                times as often.
+            owner: in whose name it is registered; only they can replace it. None
+                means ``config.NS_OWNER``, or else user and machine, so that a program
+                which is started again takes its names back. The empty text means
+                nobody.
+            safe: whether to refuse a name that is registered already, whoever has it;
+                but not what a program of the same owner has left that was killed.
+            force: whether to take the name from another owner.
+
+        Raises:
+            NamingError: there is no name server, or the name is another's; the text
+                says whose.
+            SecurityError: the name server does not permit it.
+            PyroError: the name server cannot be asked, or the daemon is closed.
+            DaemonError: the object is not registered here.
+            TypeError: an argument is of a wrong type.
+            ValueError: the ttl is negative, or too short or long for the name server.
+        """
+        keeper = self._keeper_of_names()
+        keeper.announce(
+            Announcement.of(
+                name,
+                self._uri_of_registered(objectOrId),
+                self._config,
+                metadata=metadata,
+                ttl=ttl,
+                owner=owner,
+                safe=safe,
+                force=force,
+            )
+        ).result()
+
+    def withdraw(self, name: str) -> None:
+        """Remove a name that was announced from the name server; ignore any other.
+
+        It is not removed if it has become somebody else's.
+
+        Raises:
+            PyroError: the name server cannot be asked. The name is not kept any more
+                in that case too, so it is forgotten when its ttl is over.
+        """
+        if self._names is not None and not self._closed:
+            self._names.withdraw(name).result()
+
+    def _keeper_of_names(
+        self, make: Callable[[], NameKeeper] | None = None
+    ) -> NameKeeper:
+        """Return what keeps the names; the first time it is made, perhaps specially.
+
+        Raises:
+            PyroError: the daemon is closed.
+        """
+        with self._closing_lock:
+            if self._closed:
+                raise PyroError("a closed daemon has no names; make a new one")
+            if self._names is None:
+                self._names = NameKeeper(self._config) if make is None else make()
+                # For programs that let go of a daemon without a word.
+                weakref.finalize(self, self._names.stop).atexit = False
+            return self._names
+
+    def _uri_of_registered(self, target: Any) -> URI:
+        object_id = target if isinstance(target, str) else self._id_of(target)
+        if self.registry.get(object_id) is None:
+            raise DaemonError(f"object {target!r} is not registered here")
+        return self.uriFor(object_id)
 
     def uriFor(self, objectOrId: Any, nat: bool = True) -> URI:
         """Return the URI of an object or object id.
@@ -648,6 +771,7 @@ class Daemon:
     def shutdown(self, drain: float | None = None) -> None:
         """End the request loop and close the daemon; can be called by any thread.
 
+        Names that were announced are removed first, while calls are still taken.
         Called by another thread, it waits for that, up to 5 seconds longer than it
         may take. Called by an exposed method, a hook or a signal handler, the daemon
         is closed as soon as the requests being handled are answered, before
@@ -658,11 +782,11 @@ class Daemon:
                 answers be sent. Meanwhile no connection is accepted, and those on
                 which nothing is going on are closed. None means to close at once.
         """
-        if drain is None or self._closed or not isinstance(self._host, SelectorHost):
+        host = self._host
+        if drain is None or self._closed or not isinstance(host, SelectorHost):
             self.close()
             return
-        wait = not self._coroutines.runs_current_thread()
-        self._host.drain(self._release, drain, wait=wait)
+        self._end(lambda wait: host.drain(self._release, drain, wait=wait))
 
     def close(self) -> None:
         """Stop listening, end all connections, and release everything.
@@ -671,15 +795,39 @@ class Daemon:
         """
         if not self._closed:
             self.streams.clear()
-            # A coroutine must not wait for itself.
-            wait = not self._coroutines.runs_current_thread()
-            self._host.stop(self._release, wait=wait)
+            self._end(lambda wait: self._host.stop(self._release, wait=wait))
+
+    def _end(self, end: Callable[[bool], None]) -> None:
+        """Take the names back, for nobody is to be sent here any more, and then end.
+
+        Args:
+            end: ends it; is told whether it is to wait for the end.
+        """
+        # A coroutine must not wait for itself.
+        wait = not self._coroutines.runs_current_thread()
+        names = self._names
+        if names is None or not names.running:
+            end(wait)
+            return
+        names.stop()
+        if wait and not self._host.would_wait_for_itself():
+            names.join()
+            end(True)  # noqa: FBT003 - described above
+            return
+
+        def end_later() -> None:
+            names.join()
+            end(False)  # noqa: FBT003 - described above
+
+        threading.Thread(target=end_later, name="pyro-shutdown", daemon=True).start()
 
     def _release(self) -> None:
         with self._closing_lock:
             if self._closed:
                 return
             self._closed = True
+            if self._names is not None:
+                self._names.stop()
             self._remove_socket_file()
             self._coroutines.stop()
             self._host.close()

@@ -11,26 +11,28 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from pyro_protocol import config
 
+from .announcements import Announcement
 from .authentication import TokenAuthentication
+from .publication import NameKeeper
 from .targets import Target, load_target, prepare_target
+from .upkeep import Advice
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
+    from pyro_protocol import URI
     from pyro_protocol.config import Configuration
     from pyro_protocol.contract import InstanceMode
 
     from .authentication import Authenticator
 
-__all__ = ["DRAIN_SECONDS", "NAMES_CHECK_SECONDS", "ServeOptions"]
+__all__ = ["DRAIN_SECONDS", "ServeOptions"]
 
 DRAIN_SECONDS: Final = 10.0
 """How long running calls may take when it ends: long enough for most, and well
 below the time after which service managers kill a process (systemd: 90 s)."""
 
-NAMES_CHECK_SECONDS: Final = 15.0
-"""How often the names are looked up: a name server that was restarted has them back
-before people begin to look for the reason."""
+_ADVICE: Final = Advice("or use --no-ns", "choose another --name, or --replace it")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +51,11 @@ class ServeOptions:
         use_name_server: whether the names are registered.
         metadata: the tags of the names.
         replace: whether names of others are taken over at the start.
-        names_check: seconds between two looks at the registrations.
+        ttl: seconds after which names are forgotten that are not renewed, 0 meaning
+            never; None means ``config.NS_TTL``.
+        owner: in whose name they are registered; None means ``config.NS_OWNER``.
+        names_check: most seconds between two looks at the registrations; None leaves
+            that to the keeper.
         instance_mode: how instances of classes are made.
         servertype: how calls are run; None means ``config.SERVERTYPE``.
         workers: how many processes serve; None means this one, unsupervised.
@@ -76,7 +82,9 @@ class ServeOptions:
     use_name_server: bool = True
     metadata: list[str] | None = None
     replace: bool = False
-    names_check: float = NAMES_CHECK_SECONDS
+    ttl: float | None = None
+    owner: str | None = None
+    names_check: float | None = None
     instance_mode: InstanceMode | None = None
     servertype: str | None = None
     workers: int | None = None
@@ -171,6 +179,30 @@ class ServeOptions:
             return None
         with _reading("--token-file"):
             return TokenAuthentication.from_file(self.token_file)
+
+    def keeper(self) -> NameKeeper:
+        """Return what keeps the names, in the name server of the global settings."""
+        return NameKeeper(config, check_seconds=self.names_check, advice=_ADVICE)
+
+    def announcements(self, uris: Mapping[str, URI]) -> list[Announcement]:
+        """Return what the keeper is to announce.
+
+        Args:
+            uris: where the objects are, by name.
+        """
+        return [
+            Announcement.of(
+                name,
+                uri,
+                config,
+                metadata=self.metadata,
+                ttl=self.ttl,
+                owner=self.owner,
+                safe=not self.replace,
+                force=self.replace,
+            )
+            for name, uri in uris.items()
+        ]
 
     def _key_password(self) -> str:
         if self.tls_key_password_file:

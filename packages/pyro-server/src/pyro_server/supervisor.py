@@ -13,13 +13,11 @@ import selectors
 import signal
 import time
 from pathlib import Path
-from queue import SimpleQueue
 from typing import TYPE_CHECKING, Final
 
 from pyro_protocol import URI
 
 from .listening import Listener
-from .publication import NameKeeper
 from .readiness import Readiness
 from .reloading import SourceWatch
 from .reports import Imported, Ready
@@ -28,14 +26,15 @@ from .signal_inbox import SignalInbox
 from .steering import GRACE_SECONDS, IMPATIENCE_SECONDS
 from .systemd import Notifier
 from .targets import TargetError
+from .upkeep import NAME_SERVER_SECONDS
 from .worker_process import WorkerProcess
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from pyro_protocol.errors import PyroError
+    from concurrent.futures import Future
 
     from .options import ServeOptions
+    from .publication import NameKeeper
 
 __all__ = ["Supervisor"]
 
@@ -61,7 +60,7 @@ class Supervisor:
         self._policy = RestartPolicy()
         self._sources = SourceWatch()
         self._keeper: NameKeeper | None = None
-        self._registered: SimpleQueue[PyroError | None] = SimpleQueue()
+        self._registered: Future[None] | None = None
         # By number: those that serve or are about to, those that will take over when
         # all of them are ready, and when the missing ones are started again.
         self._current: dict[int, WorkerProcess] = {}
@@ -74,6 +73,8 @@ class Supervisor:
         self._starting_anew = False
         self._reload_again = False
         self._asked_to_end = 0.0
+        # Until when the workers go on because the names are still there, or None.
+        self._names_gone_by: float | None = None
         self._failure: Exception | None = None
         self._next_look = self._next_sign = 0.0
         self._selector = selectors.DefaultSelector()
@@ -147,6 +148,8 @@ class Supervisor:
             times.append(self._next_look)
         if self._notifier.interval is not None:
             times.append(self._next_sign)
+        if self._names_gone_by is not None:
+            times.append(self._names_gone_by)
         return max(min(times) - time.monotonic(), 0) if times else None
 
     def _do_what_is_due(self) -> None:
@@ -158,6 +161,13 @@ class Supervisor:
         if self._notifier.interval is not None and now >= self._next_sign:
             self._next_sign = now + self._notifier.interval
             self._notifier.alive()
+        if self._names_gone_by is not None and (
+            self._keeper is None
+            or not self._keeper.running
+            or now >= self._names_gone_by
+        ):
+            self._names_gone_by = None
+            self._end_workers()
         if self._ending:
             return
         if self._options.reload and now >= self._next_look:
@@ -178,8 +188,9 @@ class Supervisor:
                 self._reload()
             elif number == signal.SIGUSR1:
                 self._report_status()
-        if not self._registered.empty():
-            self._names_are_there(self._registered.get())
+        if self._registered is not None and self._registered.done():
+            registered, self._registered = self._registered, None
+            self._names_are_there(registered.exception())
 
     def _end_or_kill(self, name: str) -> None:
         if self._ending:
@@ -204,8 +215,14 @@ class Supervisor:
         self._ending = True
         self._due.clear()
         self._readiness.withdraw()
-        if self._keeper is not None:
-            self._keeper.stop()
+        if self._keeper is None:
+            self._end_workers()
+            return
+        # Nobody is to be sent here any more who would be refused.
+        self._names_gone_by = time.monotonic() + NAME_SERVER_SECONDS
+        self._keeper.stop(self._inbox.wake)
+
+    def _end_workers(self) -> None:
         # Who comes now is refused as soon as the workers have done the same.
         self._listener.close()
         for worker in self._all_workers():
@@ -294,18 +311,17 @@ class Supervisor:
             self._announce()
         elif self._keeper is None:
             uris = {name: URI(uri) for name, uri in self._uris.items()}
-            self._keeper = NameKeeper(uris, self._options, self._note_registered)
-            self._keeper.start()
+            self._keeper = self._options.keeper()
+            announcements = self._options.announcements(uris)
+            self._registered = self._keeper.announce(*announcements)
+            self._registered.add_done_callback(lambda _: self._inbox.wake())
 
-    def _note_registered(self, failure: PyroError | None) -> None:
-        """Called by the thread of the keeper."""
-        self._registered.put(failure)
-        self._inbox.wake()
-
-    def _names_are_there(self, failure: PyroError | None) -> None:
-        if failure is not None:
+    def _names_are_there(self, failure: BaseException | None) -> None:
+        if self._ending:
+            return
+        if isinstance(failure, Exception):
             self._give_up(failure)
-        elif not self._ending:
+        else:
             self._announce()
 
     def _announce(self) -> None:

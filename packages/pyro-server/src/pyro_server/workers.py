@@ -31,6 +31,9 @@ class WorkerPool:
         queue_size: how many jobs may wait for a thread.
         name: what the threads are named after.
 
+    Attributes:
+        backlog: how many jobs wait because all threads are busy.
+
     Raises:
         ValueError: a size is below 1, or the least is above the most.
     """
@@ -51,8 +54,7 @@ class WorkerPool:
         # Threads that have nothing to do, less the jobs that are meant for them:
         # counted by the one who submits, or two jobs would take the same thread.
         self._free = 0
-        # Jobs for which there is no thread yet.
-        self._backlog = 0
+        self.backlog: int = 0
         self._stopped = False
 
     @property
@@ -60,13 +62,23 @@ class WorkerPool:
         """How many threads there are."""
         return len(self._threads)
 
+    @property
+    def has_time(self) -> bool:
+        """Whether a job would be begun at once, as far as can be told."""
+        return self._free > 0 or len(self._threads) < self._most
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether a thread has nothing to do, as far as can be told."""
+        return self._free > 0
+
     def runs_current_thread(self) -> bool:
         """Whether the calling thread is one of the pool's."""
         return threading.current_thread() in self._threads
 
     def work_waits(self) -> int:
         """Return how many jobs wait because all threads are busy."""
-        return self._backlog
+        return self.backlog
 
     def submit(self, job: Job) -> bool:
         """Have a job run by a thread of the pool.
@@ -81,8 +93,8 @@ class WorkerPool:
                 self._free -= 1
             elif len(self._threads) < self._most and self._start_thread():
                 pass
-            elif self._backlog < self._queue_size and self._threads:
-                self._backlog += 1
+            elif self.backlog < self._queue_size and self._threads:
+                self.backlog += 1
             else:
                 return False
             self._jobs.put(job)
@@ -116,8 +128,8 @@ class WorkerPool:
             # Waiting with the finished job would keep its connection alive.
             del job
             with self._lock:
-                if self._backlog:
-                    self._backlog -= 1
+                if self.backlog:
+                    self.backlog -= 1
                 else:
                     self._free += 1
 

@@ -171,6 +171,10 @@ class ConnectedSocketHost:
         job()
         return True
 
+    def would_wait_for_itself(self) -> bool:
+        """Whether the calling thread would keep the loop from what it waits for."""
+        return self._thread is threading.current_thread()
+
     def stop(self, release: Callable[[], None], *, wait: bool = True) -> None:
         """End the loop, and have everything released that belongs to it.
 
@@ -182,7 +186,7 @@ class ConnectedSocketHost:
         """
         self._release = release
         self._stopping = True
-        if self._thread is threading.current_thread():
+        if self.would_wait_for_itself():
             return
         if self._thread is None:
             self._release_if_stopped()

@@ -33,6 +33,9 @@ _DECODED_HERE: Final = 16 * 1024
 class EventLoopHost(ThreadHost):
     """Serves connections in a running event loop."""
 
+    # The loop looks at each call itself: it may be one of a coroutine method.
+    _leaves_messages = False
+
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._loop: asyncio.AbstractEventLoop | None = None

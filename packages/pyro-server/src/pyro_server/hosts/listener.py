@@ -5,13 +5,14 @@ from __future__ import annotations
 import errno
 import logging
 import selectors
+import socket
+import sys
 import time
 from typing import TYPE_CHECKING, Any, Final
 
 from pyro_protocol.transport.addresses import prepare_connected
 
 if TYPE_CHECKING:
-    import socket
     import ssl
     from collections.abc import Callable
 
@@ -23,6 +24,9 @@ _logger = logging.getLogger("pyro.server")
 
 # New connections may not keep those that are open from being served.
 _ACCEPTED_AT_ONCE: Final = 64
+# Most come alone. To look for another each time is a system call and an exception, so
+# after one that came alone it is looked only now and then whether several come again.
+_LOOK_EVERY: Final = 8
 ACCEPT_PAUSE: Final = 0.5
 """Seconds until accepting is tried again when the system has no descriptors left.
 
@@ -42,6 +46,9 @@ class Listener:
         tls: the context to accept connections with, or None.
         count: returns how many connections there are.
         admit: called with the socket and the address of each new connection.
+
+    Attributes:
+        resumes_at: when accepting is tried again; 0 while it is not paused.
     """
 
     def __init__(
@@ -58,18 +65,24 @@ class Listener:
         self._count = count
         self._admit = admit
         self._selector: selectors.BaseSelector | None = None
-        self._again_at = 0.0
+        self.resumes_at: float = 0.0
         self._closed = False
+        self._several = True
+        self._alone = 0
+        # On Linux the accepted sockets have the options of this one.
+        self._inherits = sys.platform == "linux" and sock.family != socket.AF_UNIX
+        if self._inherits:
+            prepare_connected(sock, config)
 
     @property
     def paused(self) -> bool:
         """Whether accepting is to be tried again in a moment."""
-        return bool(self._again_at)
+        return bool(self.resumes_at)
 
     def watch(self, selector: selectors.BaseSelector) -> None:
         """Accept connections whenever the selector says that there are some."""
         self._selector = selector
-        if not self._again_at:
+        if not self.resumes_at:
             selector.register(self.sock, selectors.EVENT_READ, self._accept)
 
     def moved(self, selector: selectors.BaseSelector) -> None:
@@ -78,8 +91,8 @@ class Listener:
 
     def tick(self) -> None:
         """Resume after a pause."""
-        if self._again_at and time.monotonic() >= self._again_at and not self._closed:
-            self._again_at = 0.0
+        if self.resumes_at and time.monotonic() >= self.resumes_at and not self._closed:
+            self.resumes_at = 0.0
             if self._selector is not None:
                 self.watch(self._selector)
 
@@ -88,25 +101,29 @@ class Listener:
         if self._closed:
             return
         self._closed = True
-        if self._selector is not None and not self._again_at:
+        if self._selector is not None and not self.resumes_at:
             self._selector.unregister(self.sock)
-        self._again_at = 0.0
+        self.resumes_at = 0.0
         self.sock.close()
 
     def _accept(self, listener: Any) -> None:
-        for _ in range(_ACCEPTED_AT_ONCE):
+        self._alone += 1
+        looks = self._several or self._alone >= _LOOK_EVERY
+        for number in range(_ACCEPTED_AT_ONCE if looks else 1):
             if self._closed:
                 return
             try:
                 sock, address = listener.accept()
             except BlockingIOError:
+                self._several = number > 1
+                self._alone = 0
                 return
             except OSError as error:
                 if error.errno in _OUT_OF_RESOURCES:
                     _logger.warning("cannot accept connections for now: %s", error)
                     if self._selector is not None:
                         self._selector.unregister(listener)
-                    self._again_at = time.monotonic() + ACCEPT_PAUSE
+                    self.resumes_at = time.monotonic() + ACCEPT_PAUSE
                 else:
                     _logger.info(
                         "a connection was lost while it was accepted: %s", error
@@ -121,7 +138,8 @@ class Listener:
             sock.close()
             return
         try:
-            prepare_connected(sock, self._config)
+            if not self._inherits:
+                prepare_connected(sock, self._config)
             if self._tls is not None:
                 sock.setblocking(False)  # noqa: FBT003 - the name tells
                 sock = self._tls.wrap_socket(

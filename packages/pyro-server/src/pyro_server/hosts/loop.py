@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pyro_protocol.logs import log_exception
 
 from ..workers import WorkerPool
+from .epoll import new_selector
 from .listener import ACCEPT_PAUSE, Listener
 from .timeouts import Timeouts
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from ..connection import Connection
     from ..coroutines import CoroutineLoop
 
-__all__ = ["LONGEST_WAIT", "LOOK_SECONDS", "LoopHost"]
+__all__ = ["LONGEST_WAIT", "LOOK_SECONDS", "TICK_SECONDS", "LoopHost"]
 
 _logger = logging.getLogger("pyro.server")
 
@@ -41,6 +42,12 @@ LONGEST_WAIT: Final = 2.0
 LOOK_SECONDS: Final = 0.25
 """How often those are looked at that are in the midst of a message or of draining."""
 
+TICK_SECONDS: Final = 0.01
+"""How often it is looked at most whose time is up. To do so after each small call would
+take as long as the call."""
+
+# How long an item of a stream may wait for others to travel with it, in seconds.
+_LAG: Final = 0.002
 # With a poll time-out of zero the loop would spin.
 _SHORTEST_WAIT: Final = 0.05
 _STOP_SECONDS: Final = 5.0
@@ -96,6 +103,9 @@ class LoopHost(ABC):
         # Those in the midst of a message: since when, and the bytes since then.
         self._receiving: dict[Connection, tuple[float, int]] = {}
         self._returned: deque[Connection] = deque()
+        self._attended: deque[Connection] = deque()
+        # Those that may have something to send which nobody sends: since when.
+        self._lagging: dict[Connection, float] = {}
         # What waits for a worker to have time, and may not be refused.
         self._postponed: deque[Callable[[], None]] = deque()
         self._stopping = False
@@ -110,6 +120,11 @@ class LoopHost(ABC):
         self.turn_thread: threading.Thread | None = None
         self._next_housekeeping = time.monotonic() + LONGEST_WAIT
         self._next_look = 0.0
+        self._next_tick = 0.0
+        # The time of the last tick that was not left out, and how long the loop may
+        # wait if nothing special is going on.
+        self._moment = 0.0
+        self._usual_wait = _SHORTEST_WAIT
         # The host whose loop serves the connections: this one, unless combined.
         self.driver: LoopHost = self
         self.combined: list[LoopHost] = []
@@ -122,7 +137,7 @@ class LoopHost(ABC):
         self._wake_reader, self._wake_writer = socket.socketpair()
         self._wake_reader.setblocking(False)  # noqa: FBT003 - the name tells
         self._wake_writer.setblocking(False)  # noqa: FBT003 - the name tells
-        self.selector: selectors.BaseSelector = selectors.DefaultSelector()
+        self.selector: selectors.BaseSelector = new_selector()
         self.listener: Listener = Listener(
             sock, config, tls, lambda: len(self._connections), self._admit
         )
@@ -146,6 +161,21 @@ class LoopHost(ABC):
         return sockets
 
     @property
+    def settings(self) -> Configuration:
+        """The settings."""
+        return self._config
+
+    @property
+    def streams(self) -> StreamTable:
+        """The open item streams."""
+        return self._streams
+
+    @property
+    def coroutines(self) -> CoroutineLoop:
+        """The event loop for calls that are awaited."""
+        return self._coroutines
+
+    @property
     def connections(self) -> list[Connection]:
         """The open connections."""
         return list(self._connections)
@@ -167,34 +197,42 @@ class LoopHost(ABC):
 
     def wait_time(self) -> float:
         """Return how many seconds the loop may wait before it has to look around."""
-        wait = min(self._config.POLLTIMEOUT or LONGEST_WAIT, LONGEST_WAIT)
-        if self.listener.paused:
-            wait = min(wait, ACCEPT_PAUSE)
+        if self._lagging:
+            return _LAG
+        wait = self._usual_wait
         if self._postponed:
             wait = _SHORTEST_WAIT
         if self._receiving or self._drained_at is not None:
             wait = min(wait, LOOK_SECONDS)
-        if self._quiet or self._pinged:
-            settings = self._config
-            wait = min(wait, settings.HEARTBEAT_INTERVAL, settings.HEARTBEAT_TIMEOUT)
-        return max(wait, _SHORTEST_WAIT)
+        if self.listener.resumes_at:
+            wait = min(wait, ACCEPT_PAUSE)
+        return wait
+
+    def _find_usual_wait(self) -> float:
+        settings = self._config
+        waits = [settings.POLLTIMEOUT or LONGEST_WAIT, LONGEST_WAIT]
+        if settings.HEARTBEAT_INTERVAL > 0:
+            waits += settings.HEARTBEAT_INTERVAL, settings.HEARTBEAT_TIMEOUT
+        return max(min(waits), _SHORTEST_WAIT)
 
     def turn(self, timeout: float) -> None:
         """Wait at most ``timeout`` seconds for events, and handle them."""
-        self.turn_thread = threading.current_thread()
+        self.turn_thread = self.loop_thread or threading.current_thread()
         try:
-            self._handle_events(timeout)
+            for key, _mask in self.selector.select(timeout):
+                handler: Callable[[Any], None] = key.data
+                handler(key.fileobj)
+            self.tick()
+            if self.combined:
+                for host in tuple(self.combined):
+                    host.tick()
         finally:
             self.turn_thread = None
-        for host in (*self.combined, self):
-            host.release_if_stopped()
-
-    def _handle_events(self, timeout: float) -> None:
-        for key, _mask in self.selector.select(timeout):
-            handler: Callable[[Any], None] = key.data
-            handler(key.fileobj)
-        for host in (self, *self.combined):
-            host.tick()
+        if self.combined:
+            for host in tuple(self.combined):
+                host.release_if_stopped()
+        if self._release is not None:
+            self.release_if_stopped()
 
     def combine(self, other: LoopHost) -> None:
         """Let this loop serve the connections of another host as well."""
@@ -228,7 +266,7 @@ class LoopHost(ABC):
         if idle and not self._pool.runs_current_thread():
             # The loop may be doing it just now, as the last thing it does.
             self.release_if_stopped()
-        if wait and not self._would_wait_for_itself():
+        if wait and not self.would_wait_for_itself():
             self._released.wait(_STOP_SECONDS)
 
     def drain(
@@ -256,10 +294,11 @@ class LoopHost(ABC):
         if driver.loop_thread is None and driver.turn_thread is None:
             # Nobody serves what is still to be answered.
             self.stop(release, wait=wait)
-        elif wait and not self._would_wait_for_itself():
+        elif wait and not self.would_wait_for_itself():
             self._released.wait(seconds + _STOP_SECONDS)
 
-    def _would_wait_for_itself(self) -> bool:
+    def would_wait_for_itself(self) -> bool:
+        """Whether the calling thread would keep the loop from what it waits for."""
         own = threading.current_thread()
         driver = self.driver
         return (
@@ -278,6 +317,10 @@ class LoopHost(ABC):
         """End all connections and release everything; the loop must have ended."""
         self._stopping = self._ending = True
         self.listener.close()
+        for connection in list(self._connections):
+            # Whoever waits for a client goes on, and can still be answered.
+            if connection.exchange is not None:
+                connection.exchange.abandon()
         if self._drained_at is None:
             # Before the connections: what is being worked on can still be answered.
             self._pool.stop()
@@ -285,6 +328,8 @@ class LoopHost(ABC):
         for connection in connections:
             self._end(connection)
         self._pool.stop()
+        self._run_submitted()
+        self._run_postponed()
         for connection in connections:
             self._say_farewell(connection)
         self._run_postponed()
@@ -310,6 +355,8 @@ class LoopHost(ABC):
         # Those that come back while this is done have their own wake-up.
         for _ in range(len(self._returned)):
             self._guarded(self.take_back, self._returned.popleft())
+        for _ in range(len(self._attended)):
+            self._guarded(self._look_after, self._attended.popleft())
 
     def _guarded(
         self, step: Callable[[Connection], None], connection: Connection
@@ -319,14 +366,39 @@ class LoopHost(ABC):
             step(connection)
         except OSError as error:
             _logger.info("connection of %s lost: %s", connection.client, error)
-            self._end(connection)
+            self._lose(connection)
         except (Exception, SystemExit):  # noqa: BLE001 - logged
             log_exception(_logger, "serving %s failed", connection.client)
+            self._lose(connection)
+
+    def _lose(self, connection: Connection) -> None:
+        """End a connection that cannot go on, or have the worker do so that holds it.
+
+        That one may be in the midst of a call, which is to be over before all that the
+        client held is released; and it may be about to use the descriptor.
+        """
+        if connection.held:
+            connection.give_up()
+        else:
             self._end(connection)
 
     def submit(self, job: Callable[[], None]) -> bool:
         """Have a job run where methods run; whether there is room for it."""
         return self._pool.submit(job)
+
+    def run_soon(self, job: Callable[[], None]) -> None:
+        """Have a job run where methods run; never in the calling thread."""
+        if self._stopping or not self.submit(job):
+            self._postponed.append(job)
+            self.wake()
+
+    def has_waiting_work(self) -> bool:
+        """Whether others wait for the thread that runs a job."""
+        return self._pool.backlog > 0
+
+    def _run_submitted(self) -> None:
+        """Run what was submitted to the loop, and it has not come to."""
+        return
 
     def _postpone(self, job: Callable[[], None]) -> None:
         """Have a job run by a worker as soon as one has time for it.
@@ -356,13 +428,48 @@ class LoopHost(ABC):
         self._returned.append(connection)
         self.wake()
 
+    def attend(self, connection: Connection) -> None:
+        """Have the loop write what a connection has to send; from any thread.
+
+        This is safe in a finalizer too: it waits for no lock.
+        """
+        if not connection.attended:
+            connection.attended = True
+            self._attended.append(connection)
+            self.wake()
+
+    def attend_later(self, connection: Connection) -> None:
+        """Have the same done in a moment, if there is something by then."""
+        if connection not in self._lagging:
+            first = not self._lagging
+            self._lagging[connection] = time.monotonic()
+            if first:
+                self.wake()
+
+    def _look_after_lagging(self) -> None:
+        latest = time.monotonic() - _LAG
+        for connection, since in list(self._lagging.items()):
+            if since <= latest:
+                self._lagging.pop(connection, None)
+                self._guarded(self._look_after, connection)
+
+    def _look_after(self, connection: Connection) -> None:
+        connection.attended = False
+        if connection.ended or connection.exchange is None:
+            return
+        connection.exchange.tidy()
+        if connection.held:
+            connection.flush(wait=False)
+        else:
+            self.take_back(connection)
+
     @abstractmethod
     def take_back(self, connection: Connection) -> None:
         """Go on with a connection, in the thread of the loop."""
 
     @abstractmethod
     def tick(self) -> None:
-        """Do what depends on time."""
+        """Do what depends on time; called after each turn of the loop."""
 
     @abstractmethod
     def _admit(self, sock: socket.socket, address: Any) -> None:

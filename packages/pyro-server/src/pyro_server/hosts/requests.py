@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from ..connection import Connection
     from ..coroutines import RunningCoroutine
+    from ..waiting import ThreadWaiter
 
 __all__ = ["GO_ON", "INVOKE", "LET_GO", "TO_LOOP", "Next", "RequestHost"]
 
@@ -72,8 +73,7 @@ class RequestHost(LoopHost):
         if coroutine is not None:
             return self.start(connection, event, coroutine)  # type: ignore[arg-type] # only a frame is awaited
         if type(event) is ConnectRequest:
-            with connection.lock:
-                connection.take_events()
+            connection.admitted(self)
         written = connection.flush(wait=self.may_wait_for_writing)
         return GO_ON if written else TO_LOOP
 
@@ -87,10 +87,12 @@ class RequestHost(LoopHost):
         parallel = connection.served.parallel
         with connection.lock:
             connection.pending += 1
+            connection.served.beside += 1
             if not parallel:
                 # It may be over, and another thread hold the connection, before this
                 # thread has come to leave it alone.
-                connection.held = connection.in_call = False
+                connection.held = False
+                connection.hold.clear()
                 if connection.detached:
                     connection.detached = False
                     connection.jobs -= 1
@@ -120,11 +122,27 @@ class RequestHost(LoopHost):
         elif calls is not None and call is not None:
             calls.attach(call, running.cancel)
             if seconds is not None:
-                self._coroutines.call_soon(partial(calls.expire, call), delay=seconds)
+                self._coroutines.call_soon(calls.expiry(call), delay=seconds)
         if not parallel and threading.current_thread() is not self.driver.turn_thread:
             # To see that it is cancelled, or that the client has gone.
             self.give_back(connection)
         return GO_ON if parallel else LET_GO
+
+    def wait_for_client(
+        self, connection: Connection, waiter: ThreadWaiter, timeout: float | None
+    ) -> bool:
+        """Have this thread wait for what a client sends.
+
+        Args:
+            connection: that of the client; it is read meanwhile.
+            waiter: what is woken when it has come.
+            timeout: how many seconds to wait at most; None means no bound.
+
+        Returns:
+            Whether it has come in time.
+        """
+        del connection
+        return waiter.wait(timeout)
 
     def _awaited(
         self, connection: Connection, running: RunningCoroutine | None
@@ -132,6 +150,7 @@ class RequestHost(LoopHost):
         """Go on with a connection whose call was brought to its end."""
         with connection.lock:
             connection.pending -= 1
+            connection.served.beside -= 1
             if connection.tasks is not None and running is not None:
                 connection.tasks.discard(running)
         self.settle(connection)
@@ -178,6 +197,7 @@ class RequestHost(LoopHost):
             connection.oneway = deque()
         connection.oneway.extend(frames)
         running, connection.oneway_running = connection.oneway_running, True
+        connection.served.beside += not running
         return not running
 
     def begin_oneway(self, connection: Connection) -> bool:
@@ -188,7 +208,10 @@ class RequestHost(LoopHost):
         if self.turn_thread is threading.current_thread():
             self._postpone(run)
             return False
-        # No worker has time, so the one that brought them does it itself.
+        # No worker has time, so the one that brought them does it itself. If it waits
+        # for the client meanwhile, the loop takes the connection.
+        if connection.held:
+            connection.hold.append(run)
         run()
         return True
 
@@ -216,11 +239,16 @@ class RequestHost(LoopHost):
 
     def _next_oneway(self, connection: Connection) -> Frame | None:
         """Return the next oneway request; after the last, do what waited for it."""
+        waiting = connection.oneway
+        if waiting and not self._stopping:
+            # Without the lock: only the one who runs them takes any away.
+            return waiting.popleft()
         with connection.lock:
             if connection.oneway and not self._stopping:
                 return connection.oneway.popleft()
             connection.oneway = None
             connection.oneway_running = False
+            connection.served.beside -= 1
             parked, connection.parked = connection.parked, False
         if connection.ended:
             if self._is_last(connection):
@@ -265,6 +293,7 @@ class RequestHost(LoopHost):
         client = connection.client
         # What was still running may have opened more.
         self._streams.client_gone(client)
+        connection.forget()
         if self._inline_farewell and not client.holds_something:
             connection.served.close()
         elif not self._pool.submit(connection.served.close):

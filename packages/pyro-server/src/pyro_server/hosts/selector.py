@@ -122,12 +122,7 @@ class SelectorHost(RequestHost):
         Raises:
             OSError: it is lost already.
         """
-        connection = Connection(
-            self._service, open_byte_stream(sock), address, since=time.time()
-        )
-        self._connections.add(connection)
-        self._handshaking.start(connection)
-        connection.shaken = self._shaken_at_once
+        connection = self._enter(sock, address)
         try:
             self._watch(connection, _READ)
         except OSError:
@@ -136,6 +131,16 @@ class SelectorHost(RequestHost):
         if connection.shaken:
             # The first message has often arrived together with the connection.
             self._ready(connection)
+
+    def _enter(self, sock: socket.socket, address: Any) -> Connection:
+        """Return what stands for a new connection, which counts from now on."""
+        connection = Connection(
+            self._service, open_byte_stream(sock), address, since=time.time()
+        )
+        self._connections.add(connection)
+        self._handshaking.start(connection)
+        connection.shaken = self._shaken_at_once
+        return connection
 
     def _watch(self, connection: Connection, events: int) -> None:
         self._idle.start(connection)
@@ -178,6 +183,9 @@ class SelectorHost(RequestHost):
         if connection.watched == _WRITE:
             # Also when not all of it can be written: the time-out begins anew.
             self._unwritten.start(connection)
+            # Also when another thread has written it: requests may wait for that.
+            self.take_back(connection)
+            return
         if connection.outbox:
             self.take_back(connection)
             return
@@ -188,6 +196,10 @@ class SelectorHost(RequestHost):
         if count is None:
             self._watch(connection, _READ)
             return
+        self._received(connection, count)
+
+    def _received(self, connection: Connection, count: int) -> None:
+        """Go on with a connection from which so many bytes were taken in."""
         self._observe(connection, count)
         if connection.served.calls is not None:
             # Answers to pings and to what was cancelled leave at once.
@@ -233,8 +245,7 @@ class SelectorHost(RequestHost):
         ):
             return False
         connection.served.handle(connection.waiting.pop())
-        with connection.lock:
-            connection.take_events()
+        connection.admitted(self)
         if connection.session.closing or connection.waiting:
             return False
         self._handshaking.cancel(connection)
@@ -303,14 +314,20 @@ class SelectorHost(RequestHost):
             self._say_farewell(connection)
 
     def tick(self) -> None:
-        """Do what depends on time."""
+        """Do what depends on time; called after each turn of the loop."""
+        if self._lagging:
+            self._look_after_lagging()
+        if self._postponed:
+            self._run_postponed()
+        now = time.monotonic()
+        if now < self._next_tick and self._drained_at is None:
+            return
+        self._next_tick = now + loop.TICK_SECONDS
+        self._moment = now
+        self._usual_wait = self._find_usual_wait()
         settings = self._config
         for connection in self._handshaking.take_expired(settings.HANDSHAKE_TIMEOUT):
-            # One that a worker has, or that is being sent away, has spoken in time.
-            if connection.watched and not (
-                connection.client.established or connection.departing
-            ):
-                self._drop(connection, "no handshake in time")
+            self._give_up_waiting(connection)
         for connection in self._departing.take_expired(_FAREWELL_SECONDS):
             self._end(connection)
         if settings.COMMTIMEOUT > 0:
@@ -321,15 +338,32 @@ class SelectorHost(RequestHost):
                 _logger.info("%s was idle for too long", connection.client)
                 self._end(connection)
         self.listener.tick()
-        self._run_postponed()
-        now = time.monotonic()
         if now >= self._next_look:
             self._next_look = now + loop.LOOK_SECONDS
             self._look_around(now)
         if now >= self._next_housekeeping:
             self._next_housekeeping = now + loop.LONGEST_WAIT
-            self._streams.expire()
+            self._expire_streams()
             self._housekeeping()
+
+    def _give_up_waiting(self, connection: Connection) -> None:
+        """Drop a connection that has not shaken hands in time, if it is its fault."""
+        # One that is being sent away has spoken in time.
+        if connection.client.established or connection.departing:
+            return
+        if connection.watched:
+            self._drop(connection, "no handshake in time")
+        elif connection.held:
+            # Its worker may be waiting for its first word just now.
+            self._handshaking.start(connection)
+
+    def _expire_streams(self) -> None:
+        """End the streams that have existed for too long."""
+        self._streams.expire()
+        if self._streams.lifetime > 0:
+            for connection in self._connections:
+                if connection.exchange is not None:
+                    connection.exchange.expire_streams(self._streams.oldest)
 
     def _look_around(self, now: float) -> None:
         """Do what depends on time, and need not be done at once."""

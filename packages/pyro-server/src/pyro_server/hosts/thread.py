@@ -5,31 +5,41 @@ connection, so that a client calling in a loop is served without changing
 threads; then it gives the connection back to the selector loop.
 
 Where several requests may be in flight on one connection, that is only the way
-for those that come one after the other. When a call takes long, the loop takes the
-connection from its worker and reads on, and while requests overlap, each is given to
-any worker.
+for those that come one after the other, and for plain ones that have arrived together:
+to carry them out takes less time than to share them. When a call takes long, the loop
+takes the connection from its worker, with what that has not come to, and reads on; for
+a while, each request is given to any worker then.
 """
 
 from __future__ import annotations
 
 import logging
+import selectors
 import time
 from functools import partial
 from itertools import filterfalse
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
+from pyro_protocol.context import call_state
 from pyro_protocol.logs import log_exception
+from pyro_protocol.session.plain_calls import make_known, new_hold, plain_calls
 from pyro_protocol.wire import FLAG_ONEWAY, Frame
 
+from ..byte_streams import RECEIVE_SIZE
+from .messages import begins_large, begins_with_call, end_of_message, has_several
 from .requests import GO_ON, INVOKE, LET_GO, TO_LOOP, Next
 from .selector import SelectorHost
 
 if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable
     from typing import TypeGuard
 
+    from pyro_protocol.session.plain_calls import Outcome
     from pyro_protocol.session.server import ServerEvent
 
     from ..connection import Connection
+    from ..waiting import ThreadWaiter
 
 __all__ = ["ThreadHost"]
 
@@ -41,6 +51,9 @@ _WORTH_STAYING: Final = 64 * 1024
 # How often the loop looks for calls that take long. One that has run from one look
 # to the next has taken long enough for others on its connection not to wait for it.
 _LONG_CALL: Final = 0.01
+# How long one worker carries out requests that have arrived together, if none of them
+# takes long. If there are more, others take part.
+_LONGEST_BURST: Final = 0.05
 # How long requests that have overlapped are expected to overlap again.
 _SHARED_SECONDS: Final = 1.0
 
@@ -48,12 +61,65 @@ _SHARED_SECONDS: Final = 1.0
 class ThreadHost(SelectorHost):
     """Runs calls in at most ``THREADPOOL_SIZE`` worker threads."""
 
+    # Whether workers take in what the loop has read.
+    _leaves_messages: ClassVar[bool] = True
+
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         # The connections that workers hold, and that may have several requests in
-        # flight, with the request they were at when last looked at.
-        self._sticky: dict[Connection, int] = {}
+        # flight, with what they were carrying out when last looked at.
+        self._sticky: dict[Connection, object] = {}
         self._next_sticky_look = 0.0
+
+    def _admit(self, sock: socket.socket, address: Any) -> None:
+        """Have a worker begin to serve a new connection, if one has nothing to do.
+
+        Most clients speak at once and make a call then, so that the loop need not watch
+        the connection meanwhile.
+        """
+        if (
+            not (self._leaves_messages and self._shaken_at_once and self._pool.is_idle)
+            or self._ending
+        ):
+            super()._admit(sock, address)
+            return
+        connection = self._enter(sock, address)
+        self._sticky[connection] = None
+        connection.held = True
+        connection.hold = []
+        if not self._pool.submit(partial(self._work, connection)):
+            self._sticky.pop(connection, None)
+            connection.held = False
+            self._guarded(self.take_back, connection)
+
+    def _advance(self, connection: Connection) -> None:
+        """Read from a connection; a worker sees what it is, as it may be many calls."""
+        if (
+            connection.watched != selectors.EVENT_READ
+            or not (self._leaves_messages and connection.served.parallel)
+            or connection.departing
+            or connection.outbox
+            or connection.waiting
+            or connection.jobs
+            or connection.session.missing
+            or connection.session.closing
+            or self._ending
+            or not self._pool.has_time
+            or self._is_shared(connection)
+        ):
+            super()._advance(connection)
+            return
+        data = connection.stream.read()
+        if data is None:
+            return
+        if not begins_with_call(data):
+            connection.receive(data)
+            self._received(connection, len(data))
+            return
+        self._heard(connection)
+        connection.rest = data
+        connection.rest_start = 0
+        self.run(connection)
 
     def run(self, connection: Connection) -> None:
         """Have workers handle the requests of a connection, or refuse them."""
@@ -61,13 +127,19 @@ class ThreadHost(SelectorHost):
             if self._is_shared(connection):
                 self._share(connection)
                 return
-            self._sticky[connection] = -1
+            self._sticky[connection] = None
         self._unwatch(connection)
         connection.held = True
+        connection.hold = []
         if self._pool.submit(partial(self._work, connection)):
             return
         self._sticky.pop(connection, None)
         connection.held = False
+        if connection.rest:
+            with connection.lock:
+                connection.leave_rest()
+            self._received(connection, 0)
+            return
         self._refuse(connection)
         self.take_back(connection)
 
@@ -80,13 +152,17 @@ class ThreadHost(SelectorHost):
             connection.served.refuse_busy(event)
 
     def _is_shared(self, connection: Connection) -> bool:
-        """Whether requests of a connection are to be given to several workers."""
-        if connection.jobs or (
-            len(connection.waiting) > 1 and connection.served.parallel
-        ):
-            connection.shared_until = time.monotonic() + _SHARED_SECONDS
-            return True
-        return connection.shared_until > time.monotonic()
+        """Whether requests of a connection are to be given to several workers.
+
+        So they are while one of those at work waits for an answer of this client, as
+        the loop has to read on then.
+        """
+        return bool(
+            connection.jobs
+            or (len(connection.waiting) > 1 and connection.served.parallel)
+            or connection.shared_until > time.monotonic()
+            or (connection.exchange is not None and connection.exchange.calls_back)
+        )
 
     def _share(self, connection: Connection) -> None:
         """Give each waiting request to a worker, and read on."""
@@ -149,7 +225,7 @@ class ThreadHost(SelectorHost):
         try:
             while (event := self._next_shared(connection)) is not None:
                 step = self.handle(connection, event)
-                if step is not GO_ON or self._pool.work_waits():
+                if step is not GO_ON or self._pool.backlog:
                     break
         except OSError as error:
             _logger.info("connection of %s lost: %s", connection.client, error)
@@ -184,6 +260,7 @@ class ThreadHost(SelectorHost):
     def _work(self, connection: Connection) -> None:
         """Serve one connection for as long as requests keep coming."""
         step = TO_LOOP
+        is_new = not connection.client.established
         try:
             step = self._serve(connection)
         except OSError as error:
@@ -193,28 +270,44 @@ class ThreadHost(SelectorHost):
             # A hook of the program, at worst; the loop must get the connection back.
             log_exception(_logger, "serving %s failed", connection.client)
             connection.give_up(f"{type(error).__name__} while it was served")
+        # What the last call left there is not for the next job.
+        call_state.set(None)
         if step is LET_GO:
             return
+        over = False
         with connection.lock:
-            connection.in_call = False
+            connection.hold.clear()
             detached, connection.detached = connection.detached, False
             if detached:
                 connection.jobs -= 1
             else:
-                # Before another worker can hold it, and be looked after in turn.
+                connection.leave_rest()
+                # Both before another worker can hold it: it is looked after in turn,
+                # and its end is its own affair.
                 self._sticky.pop(connection, None)
+                over = (
+                    connection.at_end
+                    and not connection.waiting
+                    and not connection.outbox
+                )
                 connection.held = False
         if detached:
             self.settle(connection)
-        elif connection.at_end and not connection.waiting and not connection.outbox:
+        elif over:
             # Nothing is left to be done for it, so the loop need not be woken.
             self._end(connection)
         else:
+            if is_new and connection.client.established:
+                self._heard(connection)
             self.give_back(connection)
 
     def _serve(self, connection: Connection) -> Next:
         """Handle what is waiting, and then what follows soon."""
         session = connection.session
+        if not (connection.client.established or connection.waiting):
+            step = self._welcome(connection)
+            if step is not GO_ON:
+                return step
         while True:
             while not self._stopping:
                 if self._is_overlooked(connection):
@@ -237,6 +330,19 @@ class ThreadHost(SelectorHost):
                 # The loop gives them to several workers.
                 return TO_LOOP
 
+    def _welcome(self, connection: Connection) -> Next:
+        """Shake hands with a client that was just accepted, if it speaks soon."""
+        if connection.read(wait=True) is None or self._stopping:
+            return TO_LOOP
+        event = connection.next_event()
+        if event is None:
+            return TO_LOOP
+        step = self.handle(connection, event)
+        if connection.served.calls is None:
+            # Its calls come one after the other, however long they take.
+            self._sticky.pop(connection, None)
+        return step
+
     def _is_overlooked(self, connection: Connection) -> bool:
         """Whether it may have several requests in flight, and the loop does not look.
 
@@ -248,96 +354,220 @@ class ThreadHost(SelectorHost):
         """Handle a request while the loop looks whether it takes long."""
         if _is_oneway(event):
             # Before it is in the queue, the loop must not read the next one.
-            return self.handle(connection, event)
-        connection.begun += 1
-        connection.in_call = True
+            return self._leave_call(connection, self.handle(connection, event))
+        hold = connection.hold
+        hold.append(event)
         step = self.handle(connection, event)
         if step is LET_GO:
             # It may be held by another thread already.
             return step
+        return self._leave_call(connection, step)
+
+    def _leave_call(self, connection: Connection, step: Next) -> Next:
+        """Go on after a call, unless the loop has taken the connection meanwhile."""
         with connection.lock:
-            connection.in_call = False
+            if connection.hold:
+                connection.hold.pop()
             detached, connection.detached = connection.detached, False
         if not detached:
             return step
         self._go_on_as_job(connection)
         return LET_GO
 
-    def _stay(self, connection: Connection) -> Next:  # noqa: PLR0911 - the hot path, in one frame
+    def _stay(self, connection: Connection) -> Next:  # noqa: PLR0912 - the hot path
         """Serve the requests that follow soon, one at a time.
 
         Returns:
             `GO_ON` if several have arrived at once, and wait.
         """
+        if self._is_overlooked(connection):
+            return TO_LOOP
         session = connection.session
-        only_request = session.only_request
-        read_soon = connection.stream.read_soon
-        handle = connection.served.handle
-        flush = connection.flush_alone
-        work_waits = self._pool.work_waits
-        if connection.served.calls is not None:
-            if self._is_overlooked(connection):
+        connection.hold = new_hold()
+        plain = plain_calls(connection.served, connection.hold)
+        next(plain)
+        carry_out = plain.send
+        stream = connection.stream
+        receive = stream.receiver()
+        send = stream.sender()
+        write = connection.write
+        pool = self._pool
+        size = session.large_start or RECEIVE_SIZE
+        if connection.rest:
+            step = self._carry_out_all(connection, connection.rest, carry_out)
+            if step is not GO_ON or connection.waiting:
+                return step
+        while not (pool.backlog or self._ending):
+            try:
+                data = receive(size)
+            except BlockingIOError:
                 return TO_LOOP
-            return self._stay_watched(connection)
-        while not work_waits() and not self._ending:
-            data = read_soon()
-            if data is None:
-                return TO_LOOP
-            # Nobody else uses the session meanwhile, so the lock is not needed.
-            frame = only_request(data)
-            if frame is None:
-                return self._take_in(connection, data)
-            if frame.flags & FLAG_ONEWAY and frame.kind == INVOKE:
-                if not self.queue_oneway(connection, frame):
+            answer = carry_out(data)
+            if type(answer) is bytes:
+                if answer:
+                    if write(answer, send):
+                        continue
                     return TO_LOOP
-                continue
-            coroutine = handle(frame)
-            if coroutine is not None:
-                return self.start(connection, frame, coroutine)
-            if not flush() or session.closing:
-                return TO_LOOP
+                written = connection.flush(wait=True) and not session.closing
+                step = self._leave_call(connection, GO_ON if written else TO_LOOP)
+            elif not data:
+                # The client has gone.
+                step = self._take_in(connection, data)
+            elif answer is None:
+                if begins_large(data):
+                    step = self._stay_for_large(connection, data)
+                else:
+                    more = None
+                    if len(data) == size:
+                        # Only less was asked for than of small ones.
+                        more = stream.read()
+                        data += more or b""
+                        session.expect_small()
+                    if connection.served.parallel and (more or has_several(data)):
+                        step = self._carry_out_all(connection, data, carry_out)
+                    else:
+                        step = self._stay_for(connection, data)
+                size = session.large_start or RECEIVE_SIZE
+            else:
+                step = self.start(connection, *answer)
+                if step is not LET_GO:
+                    step = self._leave_call(connection, step)
+            if step is not GO_ON or connection.waiting:
+                return step
         return TO_LOOP
 
-    def _stay_watched(self, connection: Connection) -> Next:
-        """Do the same where several requests may be in flight."""
+    def _carry_out_all(  # noqa: PLR0912, PLR0915 - the hot path
+        self,
+        connection: Connection,
+        data: bytes,
+        carry_out: Callable[[bytes], Outcome],
+    ) -> Next:
+        """Carry out plain requests that have arrived together, in order.
+
+        Their answers are written together, unless one of them takes long: the loop
+        takes the connection then, with what is still to be written and carried out.
+
+        Returns:
+            `GO_ON` if all is done, or what is left waits.
+        """
+        stream = connection.stream
+        send = stream.sender()
+        unwritten = 0
+        start = connection.rest_start = 0
+        connection.rest = data
+        until = time.monotonic() + _LONGEST_BURST
+        while start < len(data) and not (self._pool.backlog or self._ending):
+            end = end_of_message(data, start)
+            if end > len(data):
+                if not start or end - start > RECEIVE_SIZE:
+                    break
+                # Only after some that were whole: nobody holds a worker by dripping.
+                unwritten = 0
+                if not self._write_answers(connection, send):
+                    break
+                try:
+                    more = stream.receiver()(RECEIVE_SIZE)
+                except BlockingIOError:
+                    break
+                if not more:
+                    return self._take_in(connection, more)
+                connection.rest = data = data[start:] + more
+                start = connection.rest_start = 0
+                until = time.monotonic() + _LONGEST_BURST
+                continue
+            connection.rest_start = end
+            outcome = carry_out(data[start:end])
+            if outcome is None:
+                connection.rest_start = start
+                break
+            start = end
+            step = GO_ON
+            if outcome and type(outcome) is bytes:
+                connection.answers.append(outcome)
+                unwritten += len(outcome)
+                if unwritten > RECEIVE_SIZE:
+                    # More than that is not kept for a client that does not read.
+                    unwritten = 0
+                    if not self._write_answers(connection, send):
+                        break
+            else:
+                if type(outcome) is not bytes:
+                    step = self.start(connection, *outcome)
+                elif not connection.flush(wait=True):
+                    step = TO_LOOP
+                if step is not LET_GO:
+                    step = self._leave_call(connection, step)
+                if step is not GO_ON:
+                    return step
+            if time.monotonic() > until:
+                connection.shared_until = time.monotonic() + _SHARED_SECONDS
+                break
+        if start == len(data):
+            connection.rest = b""
+            written = self._write_answers(connection, send) and not connection.outbox
+            return GO_ON if written and not connection.session.closing else TO_LOOP
+        with connection.lock:
+            connection.leave_rest()
+        if not connection.flush(wait=True):
+            return TO_LOOP
+        return self._go_on_reading(connection)
+
+    def _write_answers(
+        self, connection: Connection, send: Callable[[bytes, int], int]
+    ) -> bool:
+        """Write the answers to requests that have arrived together."""
+        answers = connection.answers
+        if not answers:
+            return True
+        data = b"".join(answers)
+        answers.clear()
+        return connection.write(data, send)
+
+    def _stay_for(self, connection: Connection, data: bytes) -> Next:
+        """Handle what is not a plain call; see `_stay`."""
         session = connection.session
-        arrived = connection.served.arrived
-        read_soon = connection.stream.read_soon
-        lock = connection.lock
-        while not self._pool.work_waits() and not self._ending:
-            data = read_soon()
-            if data is None:
-                return TO_LOOP
-            with lock:
-                frame = session.only_request(data)
-                if frame is not None:
-                    arrived((frame,))
-            if frame is None:
-                return self._take_in(connection, data)
-            step = self._handle_watched(connection, frame)
-            if step is not GO_ON:
-                return step
-            if session.closing:
-                return TO_LOOP
-        return TO_LOOP
+        with connection.lock:
+            frame = session.only_request(data)
+            if frame is not None:
+                connection.served.arrived((frame,))
+        if frame is None:
+            return self._take_in(connection, data)
+        step = self._handle_watched(connection, frame)
+        return TO_LOOP if step is GO_ON and session.closing else step
+
+    def _stay_for_large(self, connection: Connection, data: bytes) -> Next:
+        """Receive the rest of a large message, and handle it; see `_stay`."""
+        step = self._take_in(connection, data)
+        if len(connection.waiting) != 1 or connection.served.calls is None:
+            return step
+        # Here, as more of them follow most likely.
+        event = connection.next_event()
+        if event is None:
+            return step
+        step = self._handle_watched(connection, event)
+        return TO_LOOP if step is GO_ON and connection.session.closing else step
 
     def _take_in(self, connection: Connection, data: bytes) -> Next:
         """Take in what is not just one request; whatever follows it is in order."""
         connection.receive(data)
-        if not connection.waiting and connection.session.space is not None:
+        return self._go_on_reading(connection)
+
+    def _go_on_reading(self, connection: Connection) -> Next:
+        if not connection.waiting and connection.session.is_large:
             self._receive_rest(connection)
         return GO_ON if connection.waiting else TO_LOOP
 
     def _receive_rest(self, connection: Connection) -> None:
         """Receive the rest of a large message while it keeps coming."""
-        while connection.session.space is not None and not self._stopping:
+        while connection.session.is_large and not self._stopping:
             count = connection.read(wait=True)
             if count is None or count < _WORTH_STAYING:
                 return
 
     def wait_time(self) -> float:
         """Return how many seconds the loop may wait before it has to look around."""
-        return _LONG_CALL if self._sticky else super().wait_time()
+        wait = super().wait_time()
+        return min(wait, _LONG_CALL) if self._sticky else wait
 
     def tick(self) -> None:
         """Do what depends on time."""
@@ -348,23 +578,57 @@ class ThreadHost(SelectorHost):
                 self._detach_long_calls()
         super().tick()
 
+    def wait_for_client(
+        self, connection: Connection, waiter: ThreadWaiter, timeout: float | None
+    ) -> bool:
+        """Have this thread wait for what a client sends, while the loop reads it."""
+        if connection.held:
+            with connection.lock:
+                leaves = _take(connection)
+                if leaves:
+                    connection.leave_rest()
+                    connection.detached = True
+                    connection.held = False
+                    connection.jobs += 1
+            if leaves:
+                self._sticky.pop(connection, None)
+                connection.shared_until = time.monotonic() + _SHARED_SECONDS
+                self.give_back(connection)
+        return waiter.wait(timeout)
+
     def _detach_long_calls(self) -> None:
         """Take the connections back whose workers are in the midst of a long call."""
-        for connection, begun in list(self._sticky.items()):
+        for connection, seen in list(self._sticky.items()):
             with connection.lock:
                 held = connection.held
-                long = held and connection.in_call and connection.begun == begun
+                now = next(iter(connection.hold), None)
+                is_same = now is not None and now is seen
+                long = held and is_same and _take(connection)
                 if long:
+                    connection.leave_rest()
                     connection.detached = True
                     connection.held = False
                     connection.jobs += 1
             if long or not held:
                 self._sticky.pop(connection, None)
             else:
-                self._sticky[connection] = connection.begun
+                self._sticky[connection] = now
             if long:
                 connection.shared_until = time.monotonic() + _SHARED_SECONDS
                 self._guarded(self.take_back, connection)
+
+
+def _take(connection: Connection) -> bool:
+    """Take what a worker is carrying out; whether it is not done just now.
+
+    The lock is held.
+    """
+    try:
+        call = connection.hold.pop()
+    except IndexError:
+        return False
+    make_known(connection.served, call)
+    return True
 
 
 def _is_oneway(event: ServerEvent) -> TypeGuard[Frame]:

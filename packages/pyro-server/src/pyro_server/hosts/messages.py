@@ -1,0 +1,47 @@
+"""Where the messages are in what was received, as far as their headers tell."""
+
+from __future__ import annotations
+
+import struct
+from typing import Final
+
+from pyro_protocol.wire import FLAG_ONEWAY, HEADER_SIZE
+
+from ..byte_streams import RECEIVE_SIZE
+from .requests import INVOKE
+
+__all__ = ["begins_large", "begins_with_call", "end_of_message", "has_several"]
+
+# Where a header tells the type, the flags, and the sizes of payload and annotations.
+_KIND_AT: Final = 6
+_FLAGS_AT: Final = 8
+_SIZES_AT: Final = 12
+_SIZES: Final = struct.Struct("!II")
+
+
+def end_of_message(data: bytes, start: int) -> int:
+    """Return where the message ends that begins at ``start``, or its header."""
+    if len(data) - start < HEADER_SIZE:
+        return start + HEADER_SIZE
+    payload, annotations = _SIZES.unpack_from(data, start + _SIZES_AT)
+    size: int = HEADER_SIZE + payload + annotations
+    return start + size
+
+
+def begins_with_call(data: bytes) -> bool:
+    """Whether the first message is whole, and a call that is to be answered."""
+    return (
+        HEADER_SIZE < end_of_message(data, 0) <= len(data)
+        and data[_KIND_AT] == INVOKE
+        and not int.from_bytes(data[_FLAGS_AT : _FLAGS_AT + 2]) & FLAG_ONEWAY
+    )
+
+
+def begins_large(data: bytes) -> bool:
+    """Whether the first message is too large to be received at once."""
+    return end_of_message(data, 0) > RECEIVE_SIZE
+
+
+def has_several(data: bytes) -> bool:
+    """Whether there is more than one message, and the first is whole."""
+    return HEADER_SIZE < end_of_message(data, 0) < len(data)
