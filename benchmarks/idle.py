@@ -9,29 +9,24 @@ client beside a server without them. Prints Markdown; see the README beside this
 
 from __future__ import annotations
 
-import argparse
 import json
-import re
-import resource
-import socket
 import sys
 from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final
 
-from environment import EnvironmentFailedError, pyro5_python
+from crowd import Crowd, raise_descriptor_limit
+from environment import EnvironmentFailedError, interpreter
+from memory import own_memory
+from options import new_parser, positive_int
 from peers.registry import PEERS
 from processes import Pair, PeerError
-from pyro_protocol import URI
-from pyro_protocol.config import Configuration
-from pyro_protocol.serializers import serializers
-from pyro_protocol.session import ClientSession, SessionSettings
-from pyro_protocol.wire import MessageType
 from report import describe_machine
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Sequence
 
 __all__ = ["main"]
@@ -48,20 +43,8 @@ number of connections."""
 _SPARE: Final = 200
 """Descriptors that a process needs for other things than connections."""
 
-_PORTS: Final = 20_000
-"""Connections from one address; each needs a port of its own."""
-
-_BIND_ADDRESS_NO_PORT: Final = 24
-"""The kernel's number for an option that Python has no name for before 3.12."""
-
-_KIND_AT: Final = 6
-"""Place of the type in a message."""
-
 _WARM_UP: Final = 100
 """Connections that are opened and closed before memory is looked at."""
-
-_TIMEOUT: Final = 20.0
-"""Seconds for the answer to a handshake; a server that is asked in vain is full."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,69 +71,12 @@ class Figures:
     call_ratio: float
 
 
-class Crowd:
-    """Idle connections to one server; a context manager.
-
-    Args:
-        address: the URI that the server has announced.
-    """
-
-    def __init__(self, address: str) -> None:
-        self._uri = URI(address)
-        self._hello = _handshake(self._uri.object_id)
-        self._sockets: list[socket.socket] = []
-
-    def __len__(self) -> int:
-        return len(self._sockets)
-
-    def grow(self, size: int) -> None:
-        """Connect until there are so many, or the server takes no more."""
-        while len(self._sockets) < size:
-            sock = socket.socket()
-            sock.settimeout(_TIMEOUT)
-            if turn := len(self._sockets) // _PORTS:
-                # The port is chosen when the server is known: others may have it too.
-                sock.setsockopt(socket.IPPROTO_IP, _BIND_ADDRESS_NO_PORT, 1)
-                sock.bind((f"127.0.0.{1 + turn}", 0))
-            try:
-                sock.connect((self._uri.host, self._uri.port))
-                sock.sendall(self._hello)
-                answer = sock.recv(65536)
-            except OSError:
-                answer = b""
-            if answer[_KIND_AT : _KIND_AT + 1] != bytes([MessageType.CONNECTOK]):
-                sock.close()
-                return
-            self._sockets.append(sock)
-
-    def shrink(self, count: int) -> None:
-        """Close so many."""
-        for _ in range(min(count, len(self._sockets))):
-            self._sockets.pop().close()
-
-    def close(self) -> None:
-        """Close all."""
-        self.shrink(len(self._sockets))
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_exc_info: object) -> None:
-        self.close()
-
-
-def _handshake(object_id: str) -> bytes:
-    """Return the bytes with which our clients begin."""
-    settings = SessionSettings.from_config(Configuration(use_environment=False))
-    session = ClientSession(settings)
-    session.send_connect(serializers["serpent"], object_id, "hello")
-    return b"".join(session.data_to_send())
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the benchmark and return the exit code: 1 if a server failed."""
-    options = _parse(arguments)
-    most = _raise_descriptor_limit() - _SPARE
+    parser = new_parser(__doc__, names=_SERVERS, rounds=5, seconds=0.5)
+    parser.add_argument("--connections", type=positive_int, default=10_000, metavar="N")
+    options = parser.parse_args(arguments)
+    most = raise_descriptor_limit() - _SPARE
     wanted = min(options.connections, most)
     _print(f"# Idle connections\n\n{describe_machine()}; {options.rounds} rounds.")
     if wanted < options.connections:
@@ -173,56 +99,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return int(failed)
 
 
-def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--connections", type=int, default=10_000, metavar="N")
-    parser.add_argument("--rounds", type=int, default=5, help="default: 5")
-    parser.add_argument(
-        "--seconds", type=float, default=0.5, help="of each figure; default: 0.5"
-    )
-    parser.add_argument(
-        "--only", default="", metavar="NAMES", help=f"of {', '.join(_SERVERS)}"
-    )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures")
-    parser.add_argument("--pyro5-python", type=Path, metavar="FILE")
-    options = parser.parse_args(arguments)
-    options.only = [name for name in options.only.split(",") if name]
-    for name in options.only:
-        if name not in _SERVERS:
-            parser.error(f"--only: {name!r} is none of {', '.join(_SERVERS)}")
-    if min(options.connections, options.rounds, options.seconds) <= 0:
-        parser.error("--connections, --rounds and --seconds must be positive")
-    return options
-
-
-def _raise_descriptor_limit() -> int:
-    """Allow this process and its children as many files as the system lets them."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    return hard
-
-
 def _measure(name: str, wanted: int, options: argparse.Namespace) -> Figures:
     """Measure a server with the crowd beside the same server without it."""
-    interpreter = Path(sys.executable)
-    settings = {"PYRO_THREADPOOL_SIZE": _WORKERS}
-    if PEERS[name].needs_pyro5:
-        interpreter = options.pyro5_python or pyro5_python()
-        settings = {}
+    environment = PEERS[name].environment
+    python = interpreter(environment, pyro5=options.pyro5_python)
+    settings = {} if environment else {"PYRO_THREADPOOL_SIZE": _WORKERS}
     with ExitStack() as running:
         empty, full = (
-            running.enter_context(Pair(name, interpreter, None, settings))
-            for _ in range(2)
+            running.enter_context(Pair(name, python, None, settings)) for _ in range(2)
         )
         # Neither caches nor pools of memory shall grow on account of the crowd.
         full.sample("connect", options.seconds)
         with Crowd(full.address) as first:
             first.grow(min(wanted, _WARM_UP))
         full.sample("connect", options.seconds)
-        before = _own_memory(full)
+        before = own_memory(full.server_process_id)
         crowd = running.enter_context(closing(Crowd(full.address)))
         crowd.grow(wanted)
-        memory = (_own_memory(full) - before) / max(len(crowd), 1)
+        memory = (own_memory(full.server_process_id) - before) / max(len(crowd), 1)
         size, threads = len(crowd), _thread_count(full)
         if size < wanted:
             # Where a connection is a thread there would be none for a new client.
@@ -261,14 +155,6 @@ def _microseconds(pair: Pair, measure: str, seconds: float) -> float:
 def _medians(rounds: Sequence[tuple[float, float]]) -> tuple[float, float]:
     without, with_them = zip(*rounds, strict=True)
     return median(without), median(with_them)
-
-
-def _own_memory(pair: Pair) -> int:
-    """Return the bytes of a server's memory that come from no file."""
-    rollup = Path(f"/proc/{pair.server_process_id}/smaps_rollup").read_text("ascii")
-    found = re.search(r"^Anonymous:\s*(\d+) kB$", rollup, re.MULTILINE)
-    assert found
-    return int(found[1]) * 1024
 
 
 def _thread_count(pair: Pair) -> int:

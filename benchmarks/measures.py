@@ -1,26 +1,24 @@
-"""What is measured, and the loop that measures it inside a client process."""
+"""What is measured."""
 
 from __future__ import annotations
 
-import time
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from functools import partial
-from threading import Barrier, BrokenBarrierError
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from forks import Forks
-from peers.service import PAYLOAD_SIZE, payload
+from peers.service import (
+    BATCH_SIZE,
+    IN_FLIGHT,
+    MEBIBYTE,
+    ONEWAY_SIZE,
+    PAYLOAD_SIZE,
+    RECORDS,
+    STREAM_SIZE,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Mapping
 
-    from peers.interface import Connection, Peer
-
-__all__ = ["MEASURES", "Measure", "Sample", "take_sample"]
-
-_WARM_UP_CALLS: Final = 200
-"""Calls before the clock starts: adaptive bytecode and caches have settled."""
+__all__ = ["MEASURES", "Measure"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +29,15 @@ class Measure:
         title: heading in the report.
         unit: of the figure.
         amount: how much of the unit one operation is.
-        operation: method of a connection: ``call``, ``upload`` or ``download``; or
-            ``connect``: connecting, a call, closing.
+        operation: method of a connection; or ``connect``: connecting, a call,
+            closing.
         threads: of the client, each with a connection of its own.
         processes: of the client, each with a connection of its own, instead.
+        size: bytes that are moved, if the operation is ``upload`` or ``download``.
+        answer: what the operation returns, if that shows whether it did its work.
+        unix: whether the server listens at a Unix socket.
+        offer: what a peer must offer to take part, if not ``operation``.
+        settings: of both processes, as environment variables.
     """
 
     title: str
@@ -43,10 +46,22 @@ class Measure:
     operation: str
     threads: int = 1
     processes: int = 1
+    size: int = 0
+    answer: object = None
+    unix: bool = False
+    offer: str = ""
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+    def suits(self, offers: frozenset[str]) -> bool:
+        """Tell whether a peer that offers so much can do the work."""
+        return (self.offer or self.operation) in offers and (
+            not self.unix or "unix" in offers
+        )
 
 
 MEASURES: Final[dict[str, Measure]] = {
     "sequential": Measure("Sequential calls", "calls/s", 1, "call"),
+    "unix": Measure("Sequential calls, Unix socket", "calls/s", 1, "call", unix=True),
     "threads4": Measure(
         "4 client threads, own connections", "calls/s", 1, "call", threads=4
     ),
@@ -57,175 +72,53 @@ MEASURES: Final[dict[str, Measure]] = {
         "4 client processes, own connections", "calls/s", 1, "call", processes=4
     ),
     "connect": Measure("Connecting, one call, closing", "times/s", 1, "connect"),
-    "upload": Measure("32 MiB of bytes, upload", "MB/s", PAYLOAD_SIZE / 1e6, "upload"),
+    "records": Measure(
+        *("List of 100 records, echo", "calls/s", 1, "records"), answer=RECORDS
+    ),
+    "batch": Measure(
+        f"Batches of {BATCH_SIZE:,} calls",
+        *("calls/s", BATCH_SIZE, "batch"),
+        answer=[5] * BATCH_SIZE,
+    ),
+    "stream": Measure(
+        f"Streams of {STREAM_SIZE:,} items",
+        *("items/s", STREAM_SIZE, "stream"),
+        answer=sum(range(STREAM_SIZE)),
+    ),
+    "items": Measure(
+        f"Streams of {STREAM_SIZE:,} items, each asked for by a call",
+        *("items/s", STREAM_SIZE, "stream"),
+        answer=sum(range(STREAM_SIZE)),
+        offer="items",
+        settings={"PYRO_STREAM_READ_AHEAD": "0"},
+    ),
+    "together": Measure(
+        f"{IN_FLIGHT:,} calls at once on one connection (Pyro: one by one)",
+        *("calls/s", IN_FLIGHT, "together"),
+        answer=[5] * IN_FLIGHT,
+    ),
+    "oneway": Measure(
+        "Oneway calls, until they are executed",
+        *("calls/s", ONEWAY_SIZE, "oneway"),
+        answer=ONEWAY_SIZE,
+    ),
+    "upload1": Measure(
+        "1 MiB of bytes, upload", "MB/s", MEBIBYTE / 1e6, "upload", size=MEBIBYTE
+    ),
+    "download1": Measure(
+        "1 MiB of bytes, download", "MB/s", MEBIBYTE / 1e6, "download", size=MEBIBYTE
+    ),
+    "upload": Measure(
+        *("32 MiB of bytes, upload", "MB/s", PAYLOAD_SIZE / 1e6, "upload"),
+        size=PAYLOAD_SIZE,
+    ),
     "download": Measure(
-        "32 MiB of bytes, download", "MB/s", PAYLOAD_SIZE / 1e6, "download"
+        *("32 MiB of bytes, download", "MB/s", PAYLOAD_SIZE / 1e6, "download"),
+        size=PAYLOAD_SIZE,
+    ),
+    "array": Measure(
+        "numpy array of 32 MiB, echo",
+        *("MB/s", 2 * PAYLOAD_SIZE / 1e6, "array"),
+        answer=PAYLOAD_SIZE,
     ),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """The outcome of one round of one peer.
-
-    Attributes:
-        operations: how many were completed.
-        seconds: wall-clock time they took.
-        client_cpu: seconds of processor time used by the client process.
-        server_cpu: the same for the server process.
-    """
-
-    operations: int
-    seconds: float
-    client_cpu: float
-    server_cpu: float
-
-    @property
-    def elsewhere(self) -> float:
-        """Share of the time, 0 to 1, that neither side spent on its processor.
-
-        With both pinned to one CPU, which always has work, that is what other
-        processes took, and what the kernel did for the sockets on its own account.
-        """
-        return max(0.0, 1 - (self.client_cpu + self.server_cpu) / self.seconds)
-
-
-class _Stopwatch:
-    """Wall clock and the processor clocks of both sides.
-
-    Args:
-        seconds: how long operations shall be started.
-        server_process: process id of the server.
-    """
-
-    def __init__(self, seconds: float, server_process: int) -> None:
-        self._seconds = seconds
-        # The kernel's number for the processor clock of any process, which
-        # clock_getcpuclockid(3) computes; Python has no function for it.
-        self._server_clock = (~server_process << 3) | 2
-        self.deadline = 0.0
-        self._started = (0.0, 0.0, 0.0)
-        self.elapsed = (0.0, 0.0, 0.0)
-
-    def _read(self) -> tuple[float, float, float]:
-        server = time.clock_gettime(self._server_clock)
-        return time.perf_counter(), time.process_time(), server
-
-    def start(self) -> None:
-        self._started = self._read()
-        self.deadline = self._started[0] + self._seconds
-
-    def stop(self) -> None:
-        wall, client, server = self._read()
-        started = self._started
-        self.elapsed = (wall - started[0], client - started[1], server - started[2])
-
-
-def take_sample(
-    measure: Measure, peer: Peer, address: str, server_process: int, seconds: float
-) -> Sample:
-    """Repeat an operation for some time and return what it took.
-
-    Args:
-        measure: what to do.
-        peer: the library to do it with.
-        address: announced by the library's server.
-        server_process: process id of that server.
-        seconds: how long operations are started; the last one is completed.
-
-    Raises:
-        Exception: whatever the library raises, from the first thread that failed.
-    """
-    stopwatch = _Stopwatch(seconds, server_process)
-    if measure.processes > 1:
-        return _in_processes(measure, peer, address, stopwatch)
-    start = Barrier(measure.threads, action=stopwatch.start)
-    stop = Barrier(measure.threads, action=stopwatch.stop)
-
-    def work() -> int:
-        try:
-            connection = peer.connect(address)
-            operation = _prepare(measure, peer, address, connection)
-            start.wait()
-            count = _repeat(operation, stopwatch.deadline)
-            stop.wait()
-            connection.close()
-        except BaseException:
-            start.abort()
-            stop.abort()
-            raise
-        return count
-
-    # A single client is measured as programs mostly run it: in the main thread.
-    operations = work() if measure.threads == 1 else _in_threads(measure.threads, work)
-    return Sample(operations, *stopwatch.elapsed)
-
-
-def _prepare(
-    measure: Measure, peer: Peer, address: str, connection: Connection
-) -> Callable[[], object]:
-    """Warm the operation up, check that it does its work, and return it."""
-    operation: Callable[[], object] = connection.call
-    if measure.operation in {"call", "connect"}:
-        if measure.operation == "connect":
-            operation = partial(_connect_once, peer, address)
-        for _ in range(_WARM_UP_CALLS):
-            operation()
-        return operation
-    if measure.operation == "upload":
-        operation = partial(connection.upload, payload())
-        size = connection.upload(payload())
-    else:
-        operation = connection.download
-        size = len(connection.download())
-    if size != PAYLOAD_SIZE:
-        raise ValueError(f"{measure.operation} moved {size} bytes, not {PAYLOAD_SIZE}")
-    return operation
-
-
-def _connect_once(peer: Peer, address: str) -> None:
-    connection = peer.connect(address)
-    connection.call()
-    connection.close()
-
-
-def _repeat(operation: Callable[[], object], deadline: float) -> int:
-    clock = time.perf_counter
-    count = 0
-    while clock() < deadline:
-        operation()
-        count += 1
-    return count
-
-
-def _in_threads(threads: int, work: Callable[[], int]) -> int:
-    with ThreadPoolExecutor(threads) as pool:
-        futures = [pool.submit(work) for _ in range(threads)]
-    errors = [error for future in futures if (error := future.exception())]
-    for error in errors:
-        # The others only stopped waiting for the one that failed.
-        if not isinstance(error, BrokenBarrierError):
-            raise error
-    return sum(future.result() for future in futures)
-
-
-def _in_processes(
-    measure: Measure, peer: Peer, address: str, stopwatch: _Stopwatch
-) -> Sample:
-    """Have several processes do the work, beginning at the same time."""
-
-    def prepare() -> Callable[[float], int]:
-        connection = peer.connect(address)
-        return partial(_repeat, _prepare(measure, peer, address, connection))
-
-    with Forks(measure.processes, prepare) as forks:
-        stopwatch.start()
-        outcomes = forks.run_until(stopwatch.deadline)
-        stopwatch.stop()
-    seconds, _own_cpu, server_cpu = stopwatch.elapsed
-    return Sample(
-        operations=sum(count for count, _ in outcomes),
-        seconds=seconds,
-        client_cpu=sum(cpu for _, cpu in outcomes),
-        server_cpu=server_cpu,
-    )

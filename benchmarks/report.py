@@ -15,7 +15,7 @@ from peers.registry import LIMIT, OURS, PEERS, REFERENCE
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from measures import Sample
+    from sampling import Sample
 
 __all__ = [
     "PLACEMENTS",
@@ -29,7 +29,8 @@ __all__ = [
 
 PLACEMENTS = {
     "pinned": "Table 1: client and server pinned to one CPU",
-    "unpinned": "Table 2: unpinned",
+    "split": "Table 2: client and server pinned to a CPU each",
+    "unpinned": "Table 3: unpinned",
 }
 """Where the processes may run, with the heading of each table."""
 
@@ -41,7 +42,7 @@ class Measurement:
     Attributes:
         placement: a key of ``PLACEMENTS``.
         measure: a key of ``MEASURES``.
-        samples: by peer, one for each round, the same rounds in each list.
+        samples: by peer, one for each round from the first on, fewer of slow peers.
         failures: why a peer has no samples.
     """
 
@@ -146,22 +147,28 @@ def format_measurement(measurement: Measurement) -> str:
 
 def format_summary(measurements: Iterable[Measurement]) -> str:
     """Return one Markdown table of our ratios; empty if nothing can be compared."""
-    others = [name for name in PEERS if name != OURS]
-    rows = []
-    for measurement in measurements:
-        ratios = [_ratio(measurement.ratio(OURS, other)) for other in others]
-        if any(ratios):
-            title = MEASURES[measurement.measure].title
-            rows.append(_row([f"{title}, {measurement.placement}", *ratios]))
-    if not rows:
+    found = [
+        (MEASURES[one.measure].title, {name: one.ratio(OURS, name) for name in PEERS})
+        for one in measurements
+    ]
+    others = [
+        name
+        for name in PEERS
+        if name != OURS and any(ratios[name] is not None for _, ratios in found)
+    ]
+    if not others:
         return ""
     return "\n".join(
         [
-            "## Summary: ours (default) as a multiple of",
+            "### Summary: ours (default) as a multiple of",
             "",
             _row(["measure", *(PEERS[name].title for name in others)]),
             "|---|" + "--:|" * len(others),
-            *rows,
+            *(
+                _row([title, *(_ratio(ratios[name]) for name in others)])
+                for title, ratios in found
+                if ratios[OURS] is not None
+            ),
         ]
     )
 

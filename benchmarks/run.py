@@ -1,24 +1,25 @@
 """The benchmark: this project beside its peers, in alternating rounds of one run.
 
     python benchmarks/run.py [--rounds N] [--seconds S] [--only NAMES] [--json FILE]
+                             [--pyro5-python FILE]
 
 Prints the report as Markdown; see the README beside this file for how to read it.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import sys
+import time
 from collections import deque
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from environment import EnvironmentFailedError, pyro5_python
+from environment import EnvironmentFailedError, interpreter
 from measures import MEASURES
+from options import new_parser
 from peers.registry import PEERS
 from processes import Pair, PeerError
 from report import (
@@ -32,9 +33,11 @@ from report import (
 )
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Sequence
+    from pathlib import Path
 
-    from measures import Sample
+    from sampling import Sample
 
 __all__ = ["main"]
 
@@ -44,6 +47,16 @@ may then tell of other work on the machine rather than of the peer."""
 
 _ATTEMPTS: Final = 3
 """How often a disturbed round is tried; the least disturbed attempt counts."""
+
+_LONG_SAMPLE: Final = 3
+"""How many times its length a sample may last, for the sake of its last operation, to
+be repeated."""
+
+_LONG_ROUND: Final = 3.0
+"""Seconds, for connecting, warming up and measuring, after which a peer is slow."""
+
+_LONG_ROUNDS: Final = 2
+"""Rounds of a slow peer, whose operations are long and so vary little."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,18 +72,18 @@ class _Plan:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the benchmark and return the exit code: 1 if a peer failed."""
-    options = _parse(arguments)
+    names = [*PEERS, *MEASURES, *PLACEMENTS]
+    parser = new_parser(__doc__, names=names, rounds=5, seconds=0.5)
+    options = parser.parse_args(arguments)
     if not hasattr(os, "sched_setaffinity"):
         sys.stderr.write("The benchmark pins processes to CPUs: it needs Linux.\n")
         return 2
-    try:
-        plan = _plan(options)
-    except EnvironmentFailedError as error:
-        sys.stderr.write(f"{error}\n")
-        return 2
-
+    missing: dict[str, str] = {}
+    plan = _plan(options, missing)
     machine = describe_machine()
-    _print(f"# Benchmarks\n\n{machine}; {plan.rounds} rounds of {plan.seconds:g} s.")
+    _print(f"# Calls\n\n{machine}; {plan.rounds} rounds of {plan.seconds:g} s.")
+    for name, reason in missing.items():
+        _print(f"{PEERS[name].title} is left out: {reason}")
     versions: dict[str, str] = {}
     measurements = []
     for placement in plan.placements:
@@ -79,64 +92,40 @@ def main(arguments: Sequence[str] | None = None) -> int:
             measurement = _measure(plan, placement, measure, versions)
             _print(format_measurement(measurement))
             measurements.append(measurement)
-    _print(format_summary(measurements))
+            if options.json:  # after each, so that an interruption loses one only
+                content = {
+                    "machine": machine,
+                    "rounds": plan.rounds,
+                    "seconds": plan.seconds,
+                    "missing": missing,
+                    "versions": versions,
+                    "results": as_json(measurements),
+                }
+                options.json.write_text(json.dumps(content, indent=1), "utf-8")
+        _print(
+            format_summary([one for one in measurements if one.placement == placement])
+        )
     _print(format_versions(versions))
-
-    if options.json:
-        content = {
-            "machine": machine,
-            "rounds": plan.rounds,
-            "seconds": plan.seconds,
-            "versions": versions,
-            "results": as_json(measurements),
-        }
-        options.json.write_text(json.dumps(content, indent=1), encoding="utf-8")
-    return int(any(measurement.failures for measurement in measurements))
+    return int(bool(missing) or any(one.failures for one in measurements))
 
 
-def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    names = [*PEERS, *MEASURES, *PLACEMENTS]
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=5, help="default: 5")
-    parser.add_argument(
-        "--seconds", type=float, default=0.5, help="of each round; default: 0.5"
-    )
-    parser.add_argument(
-        "--only",
-        metavar="NAMES",
-        default="",
-        help="comma-separated peers, measures and placements; of a kind without a"
-        f" name here all are run; known: {', '.join(names)}",
-    )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write all samples")
-    parser.add_argument(
-        "--pyro5-python",
-        type=Path,
-        metavar="FILE",
-        help="an interpreter that has Pyro5 and msgpack; default: one is set up under"
-        " .bench/",
-    )
-    options = parser.parse_args(arguments)
-    options.only = [name for name in options.only.split(",") if name]
-    for name in options.only:
-        if name not in names:
-            parser.error(f"--only: {name!r} is none of {', '.join(names)}")
-    if options.rounds < 1 or options.seconds <= 0:
-        parser.error("--rounds and --seconds must be positive")
-    return options
-
-
-def _plan(options: argparse.Namespace) -> _Plan:
+def _plan(options: argparse.Namespace, missing: dict[str, str]) -> _Plan:
     def chosen(known: Sequence[str]) -> list[str]:
         return [name for name in known if name in options.only] or list(known)
 
-    interpreters = {name: Path(sys.executable) for name in chosen(list(PEERS))}
-    in_own_environment = [name for name in interpreters if PEERS[name].needs_pyro5]
-    if in_own_environment:
-        python = options.pyro5_python or pyro5_python()
-        interpreters.update(dict.fromkeys(in_own_environment, python))
+    interpreters = {}
+    for name in chosen(list(PEERS)):
+        environment = PEERS[name].environment
+        try:
+            interpreters[name] = interpreter(environment, pyro5=options.pyro5_python)
+        except EnvironmentFailedError as error:
+            missing[name] = str(error)
+    placements = chosen(list(PLACEMENTS))
+    if len(os.sched_getaffinity(0)) == 1 and "split" in placements:
+        sys.stderr.write("There is one CPU only: nothing is measured on two.\n")
+        placements.remove("split")
     return _Plan(
-        placements=chosen(list(PLACEMENTS)),
+        placements=placements,
         measures=chosen(list(MEASURES)),
         interpreters=interpreters,
         rounds=options.rounds,
@@ -144,44 +133,70 @@ def _plan(options: argparse.Namespace) -> _Plan:
     )
 
 
+def _cpus(placement: str) -> tuple[int, int] | None:
+    """Return where client and server shall stay."""
+    allowed = sorted(os.sched_getaffinity(0))
+    match placement:
+        case "pinned":
+            return allowed[-1], allowed[-1]
+        case "split":
+            return allowed[-2], allowed[-1]
+    return None
+
+
 def _measure(
     plan: _Plan, placement: str, measure: str, versions: dict[str, str]
 ) -> Measurement:
     """Go round the peers in turn, each in processes that did nothing else before."""
-    cpu = max(os.sched_getaffinity(0)) if placement == "pinned" else None
     result = Measurement(placement, measure)
     with ExitStack() as running:
-        pairs = {}
-        for name, interpreter in plan.interpreters.items():
-            try:
-                pairs[name] = running.enter_context(Pair(name, interpreter, cpu))
-            except PeerError as error:
-                result.failures[name] = str(error)
-            else:
-                versions[name] = pairs[name].version
+        pairs = _start(plan, result, running)
+        versions.update({name: pair.version for name, pair in pairs.items()})
         order = deque(pairs)
-        for _ in range(plan.rounds):
+        slow: set[str] = set()
+        for round_number in range(plan.rounds):
             for name in order:
+                if name in slow and round_number >= _LONG_ROUNDS:
+                    continue
                 if name in result.failures:
                     continue
+                began = time.perf_counter()
                 try:
-                    sample = _sample(pairs[name], measure, plan.seconds, cpu)
+                    sample = _sample(pairs[name], measure, plan.seconds, placement)
                 except PeerError as error:
                     result.failures[name] = str(error)
                     result.samples.pop(name, None)
                 else:
                     result.samples.setdefault(name, []).append(sample)
+                if time.perf_counter() - began > _LONG_ROUND:
+                    slow.add(name)
             # Whoever comes after a heavy peer shall not always be the same.
             order.rotate(-1)
     return result
 
 
-def _sample(pair: Pair, measure: str, seconds: float, cpu: int | None) -> Sample:
+def _start(plan: _Plan, result: Measurement, running: ExitStack) -> dict[str, Pair]:
+    """Start the peers that can do the work; note down which of them fail."""
+    cpus, kind = _cpus(result.placement), MEASURES[result.measure]
+    pairs = {}
+    for name, python in plan.interpreters.items():
+        if not kind.suits(PEERS[name].offers):
+            continue
+        try:
+            pair = Pair(name, python, cpus, kind.settings, unix=kind.unix)
+        except PeerError as error:
+            result.failures[name] = str(error)
+        else:
+            pairs[name] = running.enter_context(pair)
+    return pairs
+
+
+def _sample(pair: Pair, measure: str, seconds: float, placement: str) -> Sample:
     best = pair.sample(measure, seconds)
     # Only on one CPU does time that neither side used say anything.
-    attempts = 1 if cpu is None else _ATTEMPTS
+    attempts = _ATTEMPTS if placement == "pinned" else 1
     for _ in range(attempts - 1):
-        if best.elsewhere <= _DISTURBED:
+        if best.elsewhere <= _DISTURBED or best.seconds > _LONG_SAMPLE * seconds:
             break
         best = min(best, pair.sample(measure, seconds), key=lambda one: one.elsewhere)
     return best

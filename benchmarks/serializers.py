@@ -8,7 +8,6 @@ each serializer, and how many times as long as that is; see the README beside th
 
 from __future__ import annotations
 
-import argparse
 import gc
 import importlib
 import importlib.util
@@ -27,6 +26,8 @@ from typing import TYPE_CHECKING, Any, Final
 import msgpack
 import serpent
 
+from options import new_parser
+from peers.service import RECORDS
 from pyro_protocol.serializers import serializers
 from pyro_protocol.wire import SplitPayload
 from report import describe_machine
@@ -85,22 +86,11 @@ class _Contestant:
 
 def _values() -> dict[str, _Value]:
     """Return the values by name; numpy's only where there is numpy."""
-    records = [
-        {
-            "id": number,
-            "name": f"record {number}",
-            "score": number / 3,
-            "active": number % 2 == 0,
-            "tags": ["red", "green", "blue"],
-            "position": {"x": number, "y": -number},
-        }
-        for number in range(100)
-    ]
     values = {
         "call": _Value(
             "a tiny call: add(2, 3)", ("object", "add", [2, 3], {}), is_call=True
         ),
-        "records": _Value("a list of 100 records", records),
+        "records": _Value("a list of 100 records", RECORDS),
         "bytes": _Value("1 MiB of bytes", os.urandom(1 << 20)),
     }
     if importlib.util.find_spec("numpy") is not None:
@@ -233,32 +223,13 @@ def _ratio(times: _Times, name: str, other: str) -> str:
     return f"{median(one / base for one, base in pairs):.2f}"
 
 
-def _parse(arguments: Sequence[str] | None, names: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=7, help="default: 7")
-    parser.add_argument(
-        "--seconds", type=float, default=0.1, help="for each figure; default: 0.1"
-    )
-    parser.add_argument(
-        "--only",
-        metavar="NAMES",
-        default="",
-        help=f"comma-separated values, of {', '.join(names)}",
-    )
-    options = parser.parse_args(arguments)
-    options.only = [name for name in options.only.split(",") if name]
-    for name in options.only:
-        if name not in names:
-            parser.error(f"--only: {name!r} is none of {', '.join(names)}")
-    if options.rounds < 1 or options.seconds <= 0:
-        parser.error("--rounds and --seconds must be positive")
-    return options
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print the tables; return the exit code."""
     values = _values()
-    options = _parse(arguments, list(values))
+    parser = new_parser(
+        __doc__, names=list(values), rounds=7, seconds=0.1, json=False, pyro5=False
+    )
+    options = parser.parse_args(arguments)
     print(
         f"# Serializers\n\n{describe_machine()}; {options.rounds} rounds of"
         f" {options.seconds:g} s for each figure; msgpack"

@@ -11,7 +11,11 @@ __all__ = ["Connection", "Peer"]
 
 
 class Connection(Protocol):
-    """A client's own connection, used by the thread that opened it."""
+    """A client's own connection, used by the thread that opened it.
+
+    It has a method for each of the further operations that the registry says the
+    library offers; `ProxyConnection` has them all.
+    """
 
     def call(self) -> object:
         """Make one small request and wait for its answer."""
@@ -19,8 +23,8 @@ class Connection(Protocol):
     def upload(self, data: bytes) -> int:
         """Send ``data``; return how many bytes the server says it received."""
 
-    def download(self) -> bytes:
-        """Return ``PAYLOAD_SIZE`` bytes sent by the server."""
+    def download(self, size: int) -> bytes:
+        """Return so many bytes sent by the server."""
 
     def close(self) -> None:
         """End the connection."""
@@ -33,12 +37,13 @@ class Peer(Protocol):
     def version(self) -> str:
         """Name and version of what is measured, for the report."""
 
-    def serve(self, announce: Callable[[str], None]) -> None:
+    def serve(self, announce: Callable[[str], None], path: str | None) -> None:
         """Serve until the process ends.
 
         Args:
             announce: to be called once with the address that `connect` needs, as
                 soon as clients may come.
+            path: of the Unix socket to listen at; None for TCP at ``HOST``.
         """
 
     def connect(self, address: str) -> Connection:

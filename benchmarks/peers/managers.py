@@ -1,4 +1,4 @@
-"""The standard library's remote objects: ``multiprocessing.managers`` over TCP."""
+"""The standard library's remote objects: ``multiprocessing.managers``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import platform
 from multiprocessing.managers import BaseManager
 from typing import TYPE_CHECKING, Any, Final
 
-from peers.service import HOST, ProxyConnection, Service
+from peers.connection import ProxyConnection
+from peers.service import HOST, Service
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,18 +26,19 @@ class ManagersPeer:
 
     version = f"multiprocessing of Python {platform.python_version()}"
 
-    def serve(self, announce: Callable[[str], None]) -> None:
+    def serve(self, announce: Callable[[str], None], path: str | None) -> None:
         """Publish one service object."""
         service = Service()
         _Manager.register("service", callable=lambda: service)
-        server = _Manager(address=(HOST, 0), authkey=_KEY).get_server()
+        server = _Manager(address=path or (HOST, 0), authkey=_KEY).get_server()
         address: Any = server.address
-        announce(str(address[1]))
+        announce(path or str(address[1]))
         server.serve_forever()
 
     def connect(self, address: str) -> ProxyConnection:
         """Obtain a proxy; it has one connection for each thread."""
         _Manager.register("service")
-        manager: Any = _Manager(address=(HOST, int(address)), authkey=_KEY)
+        place: Any = address if address.startswith("/") else (HOST, int(address))
+        manager: Any = _Manager(address=place, authkey=_KEY)
         manager.connect()
         return ProxyConnection(manager.service())
