@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pyro_client import Proxy
+from support.diagnosing import Doctor
 from support.hosting import HostThread
 from support.workbench import Workbench
 
@@ -51,3 +52,11 @@ def closed_location() -> Iterator[str]:
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         yield "{}:{}".format(*sock.getsockname())
+
+
+@pytest.fixture
+def diagnose(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Doctor:
+    """Runs ``pyro-doctor``."""
+    return Doctor(capsys, monkeypatch)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pyro_client import Proxy
-from pyro_protocol import expose
 from pyro_protocol.errors import (
     CommunicationError,
     ConnectionClosedError,
@@ -232,112 +231,6 @@ def test_a_request_that_was_not_wholly_sent_was_not_run(tmp_path: Path) -> None:
     ):
         proxy.add(bytes(50_000_000), 2)
     assert caught.value.outcome == "not_sent"
-
-
-# Retries
-
-
-def test_a_lost_connection_is_tried_again_as_often_as_asked() -> None:
-    attempts: list[int] = []
-
-    def die(peer: Peer) -> None:
-        peer.admit()
-        attempts.append(peer.receive().sequence)
-
-    with ScriptedServer(die, die, admit_and_add) as server, Proxy(server.uri) as proxy:
-        proxy._pyroMaxRetries = 2
-        assert proxy.add(1, 2) == 3
-    assert attempts == [1, 2]
-
-
-def test_after_the_last_retry_the_error_is_raised() -> None:
-    def die(peer: Peer) -> None:
-        peer.admit()
-        peer.receive()
-
-    with ScriptedServer(die, die, die) as server, Proxy(server.uri) as proxy:
-        proxy._pyroMaxRetries = 2
-        with pytest.raises(ConnectionClosedError):
-            proxy.add(1, 2)
-
-
-def test_a_timeout_is_tried_again() -> None:
-    def keep_silent(peer: Peer) -> None:
-        peer.admit()
-        peer.receive()
-        peer.wait_for_end()
-
-    with (
-        ScriptedServer(keep_silent, admit_and_add) as server,
-        Proxy(server.uri) as proxy,
-    ):
-        proxy._pyroBind()
-        proxy._pyroMaxRetries = 1
-        # For the second attempt it must be long enough, handshake and all.
-        proxy._pyroTimeout = 2.0
-        assert proxy.add(1, 2) == 3
-
-
-def test_without_retries_a_call_is_sent_once() -> None:
-    attempts: list[int] = []
-
-    def die(peer: Peer) -> None:
-        peer.admit()
-        attempts.append(peer.receive().sequence)
-
-    with (
-        ScriptedServer(die) as server,
-        Proxy(server.uri) as proxy,
-        pytest.raises(ConnectionClosedError),
-    ):
-        proxy.add(1, 2)
-    assert attempts == [1]
-
-
-def test_attributes_and_batches_are_not_tried_again() -> None:
-    def die(peer: Peer) -> None:
-        peer.admit(methods=["add"], attributes=["level"])
-        peer.receive()
-
-    with ScriptedServer(die, die) as server, Proxy(server.uri) as proxy:
-        proxy._pyroMaxRetries = 3
-        with pytest.raises(ConnectionClosedError):
-            proxy.level  # noqa: B018 - reading it is the point
-        batch = proxy._pyroBatch()
-        batch.add(1, 2)
-        with pytest.raises(ConnectionClosedError):
-            batch()
-
-
-def test_a_refused_connection_is_not_tried_again(closed_location: str) -> None:
-    proxy = Proxy(f"PYRO:bench@{closed_location}")
-    proxy._pyroMaxRetries = 3
-    with pytest.raises(CommunicationError, match="cannot connect"):
-        proxy.add(1, 2)
-
-
-@pytest.mark.parametrize("error", [TimeoutError, ConnectionClosedError])
-def test_a_communication_error_of_the_remote_object_is_not_tried_again(
-    host: HostThread, error: type[CommunicationError]
-) -> None:
-    calls: list[int] = []
-
-    @expose
-    class Relay:
-        def ask(self, number: int) -> int:
-            calls.append(number)
-            if number:
-                raise error("raised by the method itself")
-            return number
-
-    host.register(Relay(), "relay")
-    with Proxy(f"PYRO:relay@{host.location}") as relay:
-        relay._pyroMaxRetries = 3
-        with pytest.raises(error, match="the method itself"):
-            relay.ask(1)
-        assert relay._pyroConnection is not None
-        assert relay.ask(0) == 0
-    assert calls == [1, 0]
 
 
 def test_a_connection_that_a_pyro5_server_is_about_to_close_is_not_used_again() -> None:

@@ -34,7 +34,7 @@ def test_its_licence_is_installed_with_it() -> None:
 
 
 def test_its_commands_are_installed_and_importable() -> None:
-    assert command_names("pyro-client") == {"pyro-call"}
+    assert command_names("pyro-client") == {"pyro-call", "pyro-doctor", "pyro-stubs"}
     load_every_command("pyro-client")
 
 

@@ -541,3 +541,13 @@ def test_a_proxy_makes_its_own_state_of_a_reference(uri: str) -> None:
     proxy = Proxy.__new__(Proxy)
     proxy.__setstate__(state._pyro_state_())
     assert proxy._pyro_state_() == state._pyro_state_()
+
+
+def test_what_a_subclass_keeps_for_itself_stays_when_it_connects(uri: str) -> None:
+    class Labelled(Proxy):
+        _pyroLabel = ""
+
+    with Labelled(uri) as proxy:
+        proxy._pyroLabel = "bench"
+        assert proxy.add(1, 2) == 3
+        assert proxy._pyroLabel == "bench"

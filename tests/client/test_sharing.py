@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pyro_client import Proxy, current_context
+from pyro_client import Proxy, RetryPolicy, current_context
 from pyro_protocol.errors import ConnectionClosedError
 from support.hosting import DEADLINE, HostThread
 from support.scripted import Peer, ScriptedServer
@@ -121,7 +121,7 @@ def test_threads_that_lose_their_connection_together_all_try_again() -> None:
             peer.answer(request, a + b)
 
     with ScriptedServer(die, serve) as server, Proxy(server.uri) as proxy:
-        proxy._pyroMaxRetries = 1
+        proxy._pyroRetryPolicy = RetryPolicy(first_delay=0, idempotent=["add"])
         proxy._pyroBind()
         with ThreadPoolExecutor(2) as pool:
             calls = [pool.submit(proxy.add, number, 1) for number in range(2)]

@@ -21,6 +21,8 @@ from pyro_protocol import URI
 from pyro_protocol.errors import PyroError, SerializeError
 from pyro_protocol.serializers import serializers
 from pyro_protocol.serializers.marshal_reader import read_simple, write_simple
+from pyro_protocol.serializers.serpent_reader import NESTING_LIMIT, read_serpent
+from pyro_protocol.serializers.serpent_shortcuts import read_call, read_value
 from pyro_protocol.wire import Decoder, Frame, FrameError, MessageType, SplitPayload
 
 if TYPE_CHECKING:
@@ -146,6 +148,22 @@ def _read_marshal(data: bytes) -> None:
     assert repr(read_simple(write_simple(value))) == repr(value)
 
 
+def _read_serpent(data: bytes) -> None:
+    """Read serpent text in the quick ways, and token by token."""
+    text = data[data.find(b"\n") + 1 :].decode("utf-8", "replace")
+    expected = _outcome(read_serpent, text)
+    assert _outcome(read_value, text) == expected
+    assert _outcome(read_call, text) == expected
+
+
+def _outcome(read: Callable[[str, int], tuple[object, bool]], text: str) -> object:
+    try:
+        value, _ = read(text, NESTING_LIMIT)
+    except (SerializeError, ValueError, SyntaxError, TypeError) as error:
+        return type(error)
+    return repr(value)
+
+
 def _parse_uri(data: bytes) -> None:
     """Read a URI, and its own text."""
     text = data.decode("utf-8", "surrogateescape")
@@ -170,6 +188,7 @@ TARGETS: Final[dict[str, Target]] = {
         for name in ("native", "serpent", "json", "msgpack")
     },
     "marshal-reader": Target(_read_marshal, seeds.marshal_values),
+    "serpent-reader": Target(_read_serpent, partial(seeds.payloads, "serpent")),
     "uri": Target(_parse_uri, seeds.uris),
 }
 """Every target by its name on the command line."""

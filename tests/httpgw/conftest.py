@@ -29,11 +29,13 @@ class Visitor:
 
     Attributes:
         settings: what the gateway is told with each request.
+        client: the address that they come from.
     """
 
     def __init__(self, gateway: BackgroundGateway) -> None:
         self._gateway = gateway
         self.settings = Settings(re.compile(r"http\."))
+        self.client = "192.0.2.1"
 
     def ask(
         self,
@@ -46,7 +48,7 @@ class Visitor:
     ) -> Response:
         """Return the answer to a request; underscores in header names are dashes."""
         fields = {name.replace("_", "-"): value for name, value in headers.items()}
-        request = Request(method, path, query, fields, body)
+        request = Request(method, path, query, fields, body, client=self.client)
         return self._gateway.respond(request, self.settings)
 
     def call(self, member: str, query: str = "") -> Any:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pyro_httpgw import asgi_app
-from pyro_httpgw.asgi import AsgiApplication
+from pyro_httpgw.asgi import AsgiApplication, _request_of
 from pyro_httpgw.messages import LARGEST_BODY
+from support.sources import SOURCES, Sources
 from support.web import NAME
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def test_header_fields_reach_the_gateway(site: Site) -> None:
         application = AsgiApplication(site.config)
         application.gateway_key = b"secret"
         path = f"/pyro/{NAME}/heat"
-        assert (await ask(application, scope(path)))[0] == 403
+        assert (await ask(application, scope(path)))[0] == 401
         headers = [(b"x-pyro-gateway-key", b"secret")]
         assert (await ask(application, scope(path, headers=headers)))[0] == 200
         # Given twice it is neither of the two.
@@ -158,10 +159,112 @@ def test_the_answer_to_head_has_no_body(site: Site) -> None:
     async def scenario() -> None:
         application = AsgiApplication(site.config)
         about = scope("/pyro/", method="HEAD")
-        status, _headers, body = await ask(application, about)
-        assert (status, body) == (405, b"")
+        status, headers, body = await ask(application, about)
+        assert (status, body) == (200, b"")
+        assert int(headers[b"content-length"]) > 0
 
     asyncio.run(scenario())
+
+
+def test_where_the_client_is_and_how_it_is_connected_reach_the_gateway() -> None:
+    about = scope("/", client=("192.0.2.7", 4000), scheme="https")
+    request = _request_of(about, b"")
+    assert (request.client, request.scheme) == ("192.0.2.7", "https")
+    unknown = _request_of(scope("/", client=None), b"")
+    assert (unknown.client, unknown.scheme) == ("", "http")
+
+
+def test_a_stream_is_sent_part_by_part(site: Site) -> None:
+    site.register(SOURCES, Sources())
+
+    async def scenario() -> None:
+        application = AsgiApplication(site.config)
+        application.ns_regex = ""
+        never = asyncio.Event()
+
+        async def receive() -> MutableMapping[str, Any]:
+            if not sent and not received:
+                received.append(1)
+                return {"type": "http.request"}
+            await never.wait()
+            raise AssertionError
+
+        async def send(event: MutableMapping[str, Any]) -> None:
+            sent.append(dict(event))
+
+        sent: list[Event] = []
+        received: list[int] = []
+        await application(scope(f"/pyro/{SOURCES}/count"), receive, send)
+        start, *parts = sent
+        assert b"content-length" not in dict(start["headers"])
+        assert [part["body"] for part in parts] == [b"0\n", b"1\n", b"2\n", b""]
+        assert [part.get("more_body", False) for part in parts] == [
+            True,
+            True,
+            True,
+            False,
+        ]
+        await application.aclose()
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("failing", ["http.response.start", "http.response.body"])
+def test_a_server_that_says_the_client_has_gone_ends_the_stream(
+    site: Site, failing: str
+) -> None:
+    sources = Sources()
+    site.register(SOURCES, sources)
+
+    async def scenario() -> None:
+        application = AsgiApplication(site.config)
+        application.ns_regex = ""
+
+        async def receive() -> MutableMapping[str, Any]:
+            return {"type": "http.request"}
+
+        async def send(event: MutableMapping[str, Any]) -> None:
+            if event["type"] == failing:
+                raise OSError("the client has gone")
+
+        await application(scope(f"/pyro/{SOURCES}/endless"), receive, send)
+        await application.aclose()
+
+    asyncio.run(scenario())
+    sources.wait_until_closed()
+
+
+def test_a_server_that_ends_a_request_ends_its_stream(site: Site) -> None:
+    sources = Sources()
+    site.register(SOURCES, sources)
+
+    async def scenario() -> None:
+        application = AsgiApplication(site.config)
+        application.ns_regex = ""
+        begun = asyncio.Event()
+        events = [{"type": "http.request"}]
+
+        async def receive() -> MutableMapping[str, Any]:
+            if not events:
+                await asyncio.Event().wait()
+            return events.pop()
+
+        async def send(event: MutableMapping[str, Any]) -> None:
+            if event["type"] == "http.response.body":
+                begun.set()
+                await asyncio.Event().wait()
+
+        task = asyncio.create_task(
+            application(scope(f"/pyro/{SOURCES}/endless"), receive, send)
+        )
+        await begun.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await application.aclose()
+
+    asyncio.run(scenario())
+    sources.wait_until_closed()
 
 
 def test_connections_end_with_the_server(site: Site) -> None:
@@ -190,7 +293,7 @@ def test_each_event_loop_has_connections_of_its_own(site: Site) -> None:
     async def scenario() -> None:
         assert (await ask(application, scope(f"/pyro/{NAME}/target")))[2] == b"20.5"
         assert len(application._gateways) == 1
-        await application._running().aclose()
+        await application._running().gateway.aclose()
 
     asyncio.run(scenario())
     asyncio.run(scenario())

@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pyro_httpgw.admission.admission import FAILURES
+from pyro_httpgw.admission.proxies import parse_networks
 from pyro_protocol import URI, config
 from support.hosting import DEADLINE, HostThread
-from support.web import NAME, Site, Thermostat
+from support.web import NAME, Site
 
 if TYPE_CHECKING:
     from httpgw.conftest import Visitor
     from pyro_httpgw.messages import Response
+    from pyro_httpgw.setting_checks import Tracebacks
 
 CORRELATION = "X-Pyro-Correlation-Id"
 
@@ -27,9 +30,10 @@ def header(response: Response, name: str) -> str:
 
 
 def error_of(response: Response) -> Any:
-    assert header(response, "Content-Type") == "application/json; charset=utf-8"
+    assert header(response, "Content-Type") == "application/problem+json"
     value = json.loads(response.body)
     assert value["__exception__"] is True
+    assert value["status"] == response.status
     return value
 
 
@@ -46,6 +50,8 @@ def test_an_answer_says_what_it_is(visitor: Visitor) -> None:
     assert header(response, "Content-Length") == str(len(response.body))
     assert header(response, "Cache-Control") == "no-store"
     assert header(response, "X-Content-Type-Options") == "nosniff"
+    assert header(response, "Referrer-Policy") == "no-referrer"
+    assert header(response, "Content-Security-Policy").startswith("default-src 'none'")
     uuid.UUID(header(response, CORRELATION))  # raises if it is none
 
 
@@ -67,14 +73,30 @@ def test_arguments_can_be_posted(visitor: Visitor) -> None:
     assert json.loads(response.body) == {"room": "kitchen", "hours": "2"}
 
 
-def test_a_post_without_a_body_is_like_a_get(visitor: Visitor) -> None:
-    response = visitor.ask(f"/pyro/{NAME}/heat", "hours=2", method="POST")
-    assert json.loads(response.body) == {"room": "hall", "hours": "2"}
-
-
 @pytest.mark.parametrize(
-    "path", [f"/pyro/{NAME}/$meta", f"/pyro/{NAME}/target", "/pyro/"]
+    "content_type",
+    [
+        "",
+        "application/json",
+        "application/octet-stream",
+        "application/x-www-form-urlencoded",
+        "text/plain;charset=UTF-8",
+    ],
 )
+def test_a_post_without_a_body_is_like_a_get(
+    visitor: Visitor, content_type: str
+) -> None:
+    response = visitor.ask(
+        f"/pyro/{NAME}/heat", "hours=2", method="POST", content_type=content_type
+    )
+    assert json.loads(response.body) == {"room": "hall", "hours": "2"}
+    response = visitor.ask(
+        f"/pyro/{NAME}/target", method="POST", content_type=content_type
+    )
+    assert response.body == b"20.5"
+
+
+@pytest.mark.parametrize("path", [f"/pyro/{NAME}/$meta", f"/pyro/{NAME}/target"])
 def test_a_body_is_refused_where_it_would_be_ignored(
     visitor: Visitor, path: str
 ) -> None:
@@ -123,6 +145,7 @@ def test_objects_arrive_as_dictionaries_with_their_class(visitor: Visitor) -> No
 def test_a_remote_exception_is_a_server_error_with_its_traceback(
     visitor: Visitor,
 ) -> None:
+    visitor.settings = replace(visitor.settings, tracebacks="always")
     response = visitor.ask(f"/pyro/{NAME}/fail")
     assert response.status == 500
     error = error_of(response)
@@ -136,12 +159,6 @@ def test_a_busy_server_is_unavailable(visitor: Visitor) -> None:
     response = visitor.ask(f"/pyro/{NAME}/busy")
     assert response.status == 503
     assert error_of(response)["args"] == ["come back later"]
-
-
-def test_a_stream_is_not_implemented(visitor: Visitor) -> None:
-    response = visitor.ask(f"/pyro/{NAME}/stream")
-    assert response.status == 501
-    assert "stream" in error_of(response)["args"][0]
 
 
 @pytest.mark.parametrize("member", ["nothing", "hidden", "_Thermostat__x", "__init__"])
@@ -175,28 +192,7 @@ def test_a_name_that_is_not_exposed_is_forbidden_even_if_it_is_unknown(
     for name in ("Pyro.NameServer", "nobody"):
         response = visitor.ask(f"/pyro/{name}/list")
         assert response.status == 403
-        assert header(response, "Content-Type").startswith("text/plain")
-        assert b"has been denied" in response.body
-
-
-def test_the_key_is_demanded_everywhere_and_taken_from_the_parameters(
-    visitor: Visitor,
-) -> None:
-    visitor.settings = replace(visitor.settings, gateway_key=b"secret")
-    for path in ("/pyro/", f"/pyro/{NAME}/heat", f"/pyro/{NAME}/$meta"):
-        response = visitor.ask(path)
-        assert response.status == 403
-        assert response.body == b"403 Forbidden - incorrect gateway api key"
-        assert visitor.ask(path, "$key=wrong").status == 403
-        assert visitor.ask(path, "$key=secret").status == 200
-        assert visitor.ask(path, x_pyro_gateway_key="secret").status == 200
-    assert visitor.call("heat", "$key=secret&hours=2")["hours"] == "2"
-
-
-def test_without_a_key_the_parameter_is_an_ordinary_one(visitor: Visitor) -> None:
-    response = visitor.ask(f"/pyro/{NAME}/heat", "$key=x")
-    assert response.status == 500
-    assert "$key" in error_of(response)["args"][0]
+        assert error_of(response)["detail"] == f"access to {name!r} is denied"
 
 
 @pytest.mark.parametrize("options", ["oneway", "foo, oneway", "foo,oneway"])
@@ -240,68 +236,197 @@ def test_the_top_leads_to_the_home_page(visitor: Visitor) -> None:
 def test_other_places_are_not_found(visitor: Visitor, path: str) -> None:
     response = visitor.ask(path)
     assert response.status == 404
-    assert response.body == b"Error 404: Not Found"
-    assert header(response, "Content-Type").startswith("text/plain")
+    assert error_of(response)["detail"] == f"there is nothing at {path}"
+
+
+@pytest.mark.parametrize("method", ["DELETE", "HEAD", "PATCH"])
+def test_other_methods_are_not_allowed(visitor: Visitor, method: str) -> None:
+    response = visitor.ask(f"/pyro/{NAME}/heat", method=method)
+    assert response.status == 405
+    assert error_of(response)["title"] == "Method Not Allowed"
+    assert header(response, "Allow") == "GET, POST, PUT, OPTIONS"
 
 
 def test_options_are_told_without_a_key(visitor: Visitor) -> None:
     visitor.settings = replace(visitor.settings, gateway_key=b"x", cors=("*",))
-    response = visitor.ask(f"/pyro/{NAME}/heat", method="OPTIONS")
+    response = visitor.ask(
+        f"/pyro/{NAME}/heat",
+        method="OPTIONS",
+        origin="https://a.example",
+        access_control_request_method="PUT",
+    )
     assert (response.status, response.body) == (200, b"200 OK")
     assert header(response, "Access-Control-Allow-Origin") == "*"
+    allowed = header(response, "Access-Control-Allow-Methods")
+    assert allowed == "GET, POST, PUT, OPTIONS"
 
 
-@pytest.mark.parametrize("method", ["PUT", "DELETE", "HEAD", "PATCH"])
-def test_other_methods_are_not_allowed(visitor: Visitor, method: str) -> None:
-    response = visitor.ask(f"/pyro/{NAME}/heat", method=method)
-    assert response.status == 405
-    assert response.body == b"Error 405: Method Not Allowed"
-    assert header(response, "Allow") == "GET, POST, OPTIONS"
-
-
-def test_pages_of_other_origins_are_told_nothing_by_default(visitor: Visitor) -> None:
-    response = visitor.ask(f"/pyro/{NAME}/heat", origin="https://evil.example")
+@pytest.mark.parametrize(
+    "path", [f"/pyro/{NAME}/heat_now", "/pyro/$objects", "/openapi.json", "/metrics"]
+)
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("origin", "https://evil.example"), ("sec_fetch_site", "cross-site")],
+)
+def test_pages_of_other_origins_can_cause_nothing(
+    visitor: Visitor, site: Site, path: str, name: str, value: str
+) -> None:
+    response = visitor.ask(path, body=b"", **{name: value})
+    assert response.status == 403
+    assert "other origins" in error_of(response)["detail"]
     assert not [n for n, _ in response.headers if n.startswith("Access-Control")]
+    assert not site.thermostat.heated.is_set()
 
 
-def test_the_home_page_lists_the_exposed_objects(visitor: Visitor, site: Site) -> None:
-    site.register("private.thing", Thermostat())
-    site.names._uris["http.dead"] = URI("PYRO:x@127.0.0.1:1")
-    site.names._uris["http.gone"] = URI(f"PYRO:gone@{site.daemon.location}")
-    response = visitor.ask("/pyro/")
-    page = response.body.decode()
+@pytest.mark.parametrize("path", ["/", "/pyro/", "/healthz"])
+def test_links_of_other_pages_lead_to_the_explorer(visitor: Visitor, path: str) -> None:
+    assert visitor.ask(path, sec_fetch_site="cross-site").status in {200, 302}
+
+
+def test_a_page_that_is_named_may_call(visitor: Visitor) -> None:
+    origin = "https://a.example"
+    visitor.settings = replace(visitor.settings, cors=(origin,))
+    response = visitor.ask(
+        f"/pyro/{NAME}/heat", origin=origin, sec_fetch_site="cross-site"
+    )
     assert response.status == 200
-    assert header(response, "Content-Type") == "text/html; charset=utf-8"
-    assert f'href="./{NAME}/heat"' in page
-    assert f'href="./{NAME}/target"' in page
-    assert "cannot connect to 127.0.0.1:1" in page
-    assert "any more" in page
-    assert "private.thing" not in page
-    assert site.name_server.location in page
+    assert header(response, "Access-Control-Allow-Origin") == origin
 
 
-def test_a_long_home_page_describes_the_first_objects_only(
-    visitor: Visitor, site: Site, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("path", ["/", "/pyro/", f"/pyro/{NAME}/heat", "/static/x"])
+def test_another_host_is_refused_everywhere(visitor: Visitor, path: str) -> None:
+    visitor.settings = replace(visitor.settings, bound_address="127.0.0.1")
+    assert visitor.ask(path, host="evil.example:8080").status == 403
+    assert visitor.ask("/healthz", host="10.0.0.7").status == 200
+    assert visitor.ask(f"/pyro/{NAME}/heat", host="localhost:8080").status == 200
+
+
+def test_a_key_is_demanded_and_taken_from_the_parameters(visitor: Visitor) -> None:
+    visitor.settings = replace(visitor.settings, gateway_key=b"secret")
+    for path in (f"/pyro/{NAME}/heat", f"/pyro/{NAME}/$meta", "/pyro/$objects"):
+        response = visitor.ask(path)
+        assert response.status == 401
+        assert header(response, "WWW-Authenticate") == 'Bearer realm="pyro"'
+        response = visitor.ask(path, "$key=wrong")
+        assert response.status == 403
+        assert error_of(response)["detail"] == "incorrect gateway key"
+        response = visitor.ask(path, authorization="Bearer wrong")
+        assert response.status == 401
+        assert visitor.ask(path, "$key=secret").status == 200
+        assert visitor.ask(path, x_pyro_gateway_key="secret").status == 200
+        assert visitor.ask(path, authorization="Bearer secret").status == 200
+    assert visitor.call("heat", "$key=secret&hours=2")["hours"] == "2"
+
+
+@pytest.mark.parametrize("path", ["/", "/pyro/", "/healthz", "/readyz"])
+def test_what_holds_no_data_needs_no_key(visitor: Visitor, path: str) -> None:
+    visitor.settings = replace(visitor.settings, gateway_key=b"secret")
+    assert visitor.ask(path).status in {200, 302}
+
+
+def test_wrong_keys_are_refused_for_a_while_after_some(visitor: Visitor) -> None:
+    visitor.settings = replace(visitor.settings, gateway_key=b"secret")
+    path = f"/pyro/{NAME}/heat"
+    statuses = {visitor.ask(path, "$key=wrong").status for _ in range(FAILURES)}
+    assert statuses == {403}
+    response = visitor.ask(path, "$key=secret")
+    assert response.status == 429
+    assert 0 < int(header(response, "Retry-After")) <= 6
+    visitor.client = "192.0.2.2"
+    assert visitor.ask(path, "$key=secret").status == 200
+
+
+def test_a_client_can_be_kept_to_a_rate(visitor: Visitor) -> None:
+    visitor.settings = replace(visitor.settings, rate_limit=0.001)
+    path = f"/pyro/{NAME}/heat"
+    statuses = [visitor.ask(path).status for _ in range(21)]
+    assert statuses == [200] * 20 + [429]
+    assert visitor.ask("/healthz").status == 200
+    visitor.client = "192.0.2.2"
+    assert visitor.ask(path).status == 200
+
+
+def test_clients_behind_a_proxy_are_told_apart_if_it_is_trusted(
+    visitor: Visitor,
 ) -> None:
-    monkeypatch.setattr("pyro_httpgw.gateway._MOST_DESCRIBED", 1)
-    site.names._uris["http.zzz"] = site.names._uris[NAME]
-    page = visitor.ask("/pyro/").body.decode()
-    assert f'href="./{NAME}/heat"' in page
-    assert 'href="./http.zzz/%24meta"' in page
-    assert 'href="./http.zzz/heat"' not in page
+    visitor.settings = replace(
+        visitor.settings,
+        rate_limit=0.001,
+        trusted_proxies=parse_networks([visitor.client]),
+    )
+    for number in range(22):
+        response = visitor.ask("/", x_forwarded_for=f"198.51.100.{number}")
+        assert response.status == 302
+    response = visitor.ask(
+        "/", x_forwarded_for="198.51.100.1", x_forwarded_prefix="/lab"
+    )
+    assert header(response, "Location") == "/lab/pyro/"
 
 
-def test_an_object_that_does_not_answer_does_not_hold_up_the_home_page(
-    visitor: Visitor, site: Site, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("tracebacks", "key", "shown"),
+    [
+        ("authenticated", None, False),
+        ("authenticated", b"secret", True),
+        ("always", None, True),
+        ("never", b"secret", False),
+    ],
+)
+def test_tracebacks_are_shown_to_those_who_may_see_them(
+    visitor: Visitor, tracebacks: Tracebacks, key: bytes | None, shown: bool
 ) -> None:
-    import socket
+    visitor.settings = replace(visitor.settings, tracebacks=tracebacks, gateway_key=key)
+    response = visitor.ask(f"/pyro/{NAME}/fail", x_pyro_gateway_key="secret")
+    assert ("_pyroTraceback" in error_of(response)["attributes"]) is shown
+    assert (b"raise ValueError" in response.body) is shown
 
-    monkeypatch.setattr("pyro_httpgw.gateway._DESCRIBE_SECONDS", 0.05)
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        port = silent.getsockname()[1]
-        site.names._uris["http.silent"] = URI(f"PYRO:x@127.0.0.1:{port}")
-        page = visitor.ask("/pyro/").body.decode()
-    assert "does not answer" in page
+
+def test_more_requests_than_there_is_room_for_come_back_later(
+    visitor: Visitor, site: Site
+) -> None:
+    visitor.settings = replace(visitor.settings, max_in_flight=1)
+    answers: list[Any] = []
+    slow = threading.Thread(target=lambda: answers.append(visitor.call("wait")))
+    slow.start()
+    assert site.thermostat.waiting.acquire(timeout=DEADLINE)
+    response = visitor.ask(f"/pyro/{NAME}/heat_now")
+    assert response.status == 503
+    assert header(response, "Retry-After") == "1"
+    assert visitor.ask("/healthz").status == 200
+    assert not site.thermostat.heated.is_set()
+    site.thermostat.release.set()
+    slow.join(DEADLINE)
+    assert answers == ["waited"]
+    assert visitor.call("heat") == {"room": "hall", "hours": 1}
+
+
+def test_the_client_says_how_long_it_waits(visitor: Visitor) -> None:
+    response = visitor.ask(f"/pyro/{NAME}/wait", x_pyro_timeout="0.05")
+    assert response.status == 504
+    assert "0.05 seconds" in error_of(response)["detail"]
+    assert visitor.ask(f"/pyro/{NAME}/heat", x_pyro_timeout="soon").status == 400
+
+
+def test_the_trace_of_the_request_goes_on_to_the_object(visitor: Visitor) -> None:
+    parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    response = visitor.ask(f"/pyro/{NAME}/trace", traceparent=parent)
+    assert json.loads(response.body) == parent
+    assert json.loads(visitor.ask(f"/pyro/{NAME}/trace", traceparent="x").body) is None
+
+
+def test_the_explorer_can_be_turned_off(visitor: Visitor) -> None:
+    assert visitor.ask("/pyro/").status == 200
+    visitor.settings = replace(visitor.settings, explorer=False)
+    assert visitor.ask("/pyro/").status == 404
+    assert visitor.ask("/static/main.js").status == 404
+    assert visitor.ask(f"/pyro/{NAME}/heat").status == 200
+
+
+def test_head_asks_for_pages_and_calls_nothing(visitor: Visitor, site: Site) -> None:
+    assert visitor.ask("/pyro/", method="HEAD").status == 200
+    assert visitor.ask("/healthz", method="HEAD").status == 200
+    assert visitor.ask(f"/pyro/{NAME}/heat_now", method="HEAD").status == 405
+    assert not site.thermostat.heated.is_set()
 
 
 def test_without_a_daemon_the_gateway_is_bad_and_then_recovers(
@@ -327,10 +452,6 @@ def test_without_a_name_server_the_service_is_unavailable(
     response = visitor.ask(f"/pyro/{NAME}/heat")
     assert response.status == 503
     assert error_of(response)["__class__"] == "Pyro5.errors.NamingError"
-    response = visitor.ask("/pyro/")
-    assert response.status == 503
-    assert header(response, "Content-Type").startswith("text/plain")
-    assert b"the name server cannot be reached" in response.body
 
 
 def test_a_call_that_takes_too_long_times_out_and_holds_up_no_other(

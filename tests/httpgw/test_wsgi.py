@@ -15,8 +15,9 @@ import pytest
 
 from pyro_httpgw import pyro_app
 from pyro_httpgw.messages import LARGEST_BODY
-from pyro_httpgw.wsgi import WsgiApplication
+from pyro_httpgw.wsgi import WsgiApplication, _request_of
 from support.hosting import DEADLINE
+from support.sources import SOURCES, Sources
 from support.web import NAME, Site
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def test_a_request_is_answered_as_the_standard_says(
 def test_header_fields_reach_the_gateway(application: WsgiApplication) -> None:
     application.gateway_key = b"secret"
     path = f"/pyro/{NAME}/heat"
-    assert ask(application, path)[0] == "403 Forbidden"
+    assert ask(application, path)[0] == "401 Unauthorized"
     assert ask(application, path, HTTP_X_PYRO_GATEWAY_KEY="secret")[0] == "200 OK"
 
 
@@ -130,9 +131,43 @@ def test_where_it_is_mounted_it_leads_to_its_own_home_page(
 
 def test_the_answer_to_head_has_no_body(application: WsgiApplication) -> None:
     status, headers, body = ask(application, "/pyro/", REQUEST_METHOD="HEAD")
-    assert status == "405 Method Not Allowed"
-    assert body == b""
+    assert (status, body) == ("200 OK", b"")
     assert int(headers["Content-Length"]) > 0
+
+
+def test_a_stream_is_an_answer_as_the_standard_says(
+    application: WsgiApplication, site: Site
+) -> None:
+    application.ns_regex = ""
+    site.register(SOURCES, Sources())
+    status, headers, body = ask(application, f"/pyro/{SOURCES}/count")
+    assert (status, body) == ("200 OK", b"0\n1\n2\n")
+    assert "Content-Length" not in headers
+
+
+def test_closing_an_answer_closes_the_generator(
+    application: WsgiApplication, site: Site
+) -> None:
+    application.ns_regex = ""
+    sources = Sources()
+    site.register(SOURCES, sources)
+    environ: dict[str, Any] = {"PATH_INFO": f"/pyro/{SOURCES}/endless"}
+    setup_testing_defaults(environ)
+    for reads in range(3):
+        answer = application(environ, lambda *_: lambda _data: None)
+        parts = iter(answer)
+        for _ in range(reads):
+            assert next(parts) == b'"x"\n'
+        answer.close()  # type: ignore[attr-defined] # a stream has it
+        sources.wait_until_closed()
+
+
+def test_where_the_client_is_and_how_it_is_connected_reach_the_gateway() -> None:
+    environ: dict[str, Any] = {"REMOTE_ADDR": "192.0.2.7", "HTTPS": "on"}
+    setup_testing_defaults(environ)
+    request = _request_of(environ, 0)
+    assert (request.client, request.scheme) == ("192.0.2.7", "https")
+    assert request.headers["host"] == "127.0.0.1"
 
 
 def test_it_can_be_closed_and_used_again(application: WsgiApplication) -> None:

@@ -18,9 +18,9 @@ PROGRAMS = Path(__file__).parent / "programs"
 SERIALIZERS = ["serpent", "json", "msgpack", "marshal"]
 
 EVERYWHERE = {
-    "metadata": "(True, ['add', 'annotated', 'arrives_as', 'child', 'correlation', "
-    "'count_up', 'echo', 'fail', 'fail_with_own_error', 'notify', 'unexposed_result', "
-    "'uri', 'was_notified'])",
+    "metadata": "(True, ['add', 'annotated', 'arrives_as', 'call_back', 'child', "
+    "'correlation', 'count_up', 'echo', 'fail', 'fail_with_own_error', 'notify', "
+    "'unexposed_result', 'uri', 'was_notified'])",
     "oneway names": "['notify']",
     "attribute names": "['level']",
     "add": "5",

@@ -7,11 +7,19 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pyro_naming import start_ns
+from support.programs import NO_USER_DATA
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pyro_naming import NameServerDaemon
+
+
+@pytest.fixture(autouse=True)
+def no_user_data(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the commands from the names that the user of this machine has kept."""
+    for variable, nowhere in NO_USER_DATA.items():
+        monkeypatch.setenv(variable, nowhere)
 
 
 @pytest.fixture

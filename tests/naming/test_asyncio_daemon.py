@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import socket
+import threading
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -128,8 +129,8 @@ def test_arguments_that_do_not_fit_together_are_refused(
         AsyncNameServerDaemon(natport=4444, config=settings)
     with pytest.raises(ValueError, match="Unix socket"):
         AsyncNameServerDaemon(unixsocket="x", nathost="example.com", config=settings)
-    with pytest.raises(ValueError, match="choose memory or sql:FILE"):
-        AsyncNameServerDaemon(storage="dbm:x", config=settings)
+    with pytest.raises(ValueError, match="unknown storage"):
+        AsyncNameServerDaemon(storage="paper:x", config=settings)
     settings.NS_AUTOCLEAN = 1
     with pytest.raises(ValueError, match="NS_AUTOCLEAN"):
         AsyncNameServerDaemon(config=settings)
@@ -212,3 +213,40 @@ def test_a_broadcast_port_in_use_is_an_error_and_frees_the_other(
             asyncio.run(daemon.start())
     assert daemon.sock is not None
     assert daemon.sock.fileno() == -1
+
+
+@pytest.mark.parametrize("owned", [True, False])
+def test_no_thread_for_the_storage_outlives_the_name_server(
+    settings: Configuration, owned: bool
+) -> None:
+    class Shared(MemoryStorage):
+        networked = True
+
+    before = set(threading.enumerate())
+
+    def waiting() -> list[threading.Thread]:
+        return [
+            thread
+            for thread in threading.enumerate()
+            if thread.name.startswith("pyro name server") and thread not in before
+        ]
+
+    async def use() -> None:
+        storage = Shared()
+        daemon = AsyncNameServerDaemon(LOOPBACK, 0, storage=storage, config=settings)
+        daemon._owns_storage = owned
+        async with (
+            daemon,
+            await locate_ns_async(LOOPBACK, daemon.uri.port) as names,
+        ):
+            await names.register("x", "PYRO:a@h:1")
+            async with names.watch(existing=True) as changes:
+                assert (await anext(changes)).kind == "known"
+                assert waiting()
+        if owned:
+            assert waiting() == []
+        for thread in waiting():
+            await asyncio.to_thread(thread.join, 20)
+        assert waiting() == []
+
+    asyncio.run(use())

@@ -85,11 +85,15 @@ def test_it_can_be_quiet() -> None:
 
     class Telling(MemoryStorage):
         def put(
-            self, name: str, registration: Registration, *, replace: bool = True
+            self,
+            name: str,
+            registration: Registration,
+            *,
+            expected: int | None = None,
         ) -> bool:
             if name == NAME:
                 registered.set()
-            return super().put(name, registration, replace=replace)
+            return super().put(name, registration, expected=expected)
 
     uri, daemon, _ = start_ns("127.0.0.1", 0, storage=Telling())
     settings = {"PYRO_NS_HOST": "127.0.0.1", "PYRO_NS_PORT": str(uri.port)}

@@ -2,11 +2,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from pyro_naming import locate_ns, start_ns, start_ns_loop
-from pyro_protocol import config
+from pyro_naming.access import AccessRules
+from pyro_protocol import Configuration, config
+from pyro_protocol.errors import SecurityError
 
 if TYPE_CHECKING:
-    import pytest
+    from pathlib import Path
 
 
 def test_start_ns_returns_uri_daemon_and_responder() -> None:
@@ -55,3 +59,27 @@ def test_the_loop_says_nothing_of_broadcasts_nobody_wants(
 ) -> None:
     start_ns_loop("127.0.0.1", 0, enableBroadcast=False, loopCondition=lambda: False)
     assert capsys.readouterr().out.startswith("NS running on 127.0.0.1:")
+
+
+def test_access_rules_can_be_given_as_an_object() -> None:
+    rules = AccessRules({"rules": [{"prefix": "open.", "register": ["*"]}]})
+    uri, daemon, _ = start_ns("127.0.0.1", 0, access=rules)
+    with daemon, locate_ns("127.0.0.1", uri.port) as names:
+        names.register("open.x", "PYRO:a@h:1")
+        with pytest.raises(SecurityError, match="may not register"):
+            names.register("x", "PYRO:a@h:1")
+
+
+def test_access_rules_can_be_in_a_file(tmp_path: Path) -> None:
+    settings = Configuration(use_environment=False)
+    settings.NS_ACCESS = str(tmp_path / "access.toml")
+    with pytest.raises(FileNotFoundError):
+        start_ns("127.0.0.1", 0, config=settings)
+    (tmp_path / "access.toml").write_text(
+        "[[rules]]\nprefix = 'x'\nremove = []\n", "utf-8"
+    )
+    uri, daemon, _ = start_ns("127.0.0.1", 0, config=settings)
+    with daemon, locate_ns("127.0.0.1", uri.port) as names:
+        daemon.nameserver.register("x", "PYRO:a@h:1")
+        with pytest.raises(SecurityError, match="may not remove"):
+            names.remove("x")

@@ -237,3 +237,14 @@ def test_it_is_a_module_that_can_be_run(port: int) -> None:
         check=True,
     )
     assert re.fullmatch("Name server ping ok.\n", result.stdout)
+
+
+def test_of_several_name_servers_the_first_that_answers_is_asked(
+    port: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        dead = unused.getsockname()[1]
+        hosts = f"127.0.0.1:{dead},127.0.0.1:{port}"
+        assert main(["-n", hosts, "ping"]) == 0
+    assert capsys.readouterr().out == "Name server ping ok.\n"

@@ -16,6 +16,15 @@ if TYPE_CHECKING:
     from pyro_naming import NameServerDaemon
 
 VECTORS = Path(__file__).parents[1] / "vectors" / "nameserver.json"
+OWN_METHODS = {
+    "changes",
+    "describe",
+    "entries",
+    "locate",
+    "position",
+    "renew",
+    "watch",
+}
 MESSAGES: list[dict[str, Any]] = json.loads(VECTORS.read_text("utf-8"))
 
 
@@ -61,7 +70,11 @@ def test_every_recorded_answer_means_the_same(
             sock.sendall(bytes.fromhex(request["hex"]))
             answer = next_frame(decoder, sock)
             recorded = decoded(expected)
-            assert meaning(answer) == meaning(recorded), request["name"]
+            meant: Any = meaning(answer)
+            if answer.kind == MessageType.CONNECTOK:
+                # It has more methods, which clients of Pyro5 do not ask for.
+                meant["meta"]["methods"] -= OWN_METHODS
+            assert meant == meaning(recorded), request["name"]
             assert (answer.kind, answer.flags & 1, answer.sequence) == (
                 recorded.kind,
                 recorded.flags & 1,

@@ -190,7 +190,7 @@ class TestFactory:
             asked.append(group)
             return [EntryPoint(ImportError("half installed")), EntryPoint(None)]
 
-        monkeypatch.setattr(references, "entry_points", entry_points)
+        monkeypatch.setattr("importlib.metadata.entry_points", entry_points)
         references._factories.clear()
 
         assert make_proxy(STATE) == ("made", STATE)
@@ -201,7 +201,7 @@ class TestFactory:
         self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
         broken = EntryPoint(ImportError("half installed"))
-        monkeypatch.setattr(references, "entry_points", lambda group: [broken])
+        monkeypatch.setattr("importlib.metadata.entry_points", lambda group: [broken])
         references._factories.clear()
 
         with caplog.at_level(logging.ERROR):

@@ -12,6 +12,7 @@ import pytest
 from pyro_protocol.config import Configuration
 from pyro_protocol.transport import BlockingChannel
 from pyro_server import Daemon
+from support.capable_client import CapableClient
 from support.concurrent_client import ConcurrentClient
 from support.daemons import RawClient, serving
 from support.hosting import DEADLINE
@@ -26,12 +27,23 @@ if TYPE_CHECKING:
 collect_ignore = [] if find_spec("pyro_client") else ["robustness"]
 
 
+# Threads of pyro-client, which end when they have been idle for a while.
+_OF_CLIENTS = frozenset({"pyro-watcher", "pyro-client"})
+
+
 @pytest.fixture(autouse=True)
 def _no_thread_is_left() -> Iterator[None]:
     before = set(threading.enumerate())
     yield
-    left = set(threading.enumerate()) - before
-    assert not [thread for thread in left if thread.name.startswith("pyro-")]
+    left = [
+        thread
+        for thread in set(threading.enumerate()) - before
+        if thread.name.startswith("pyro-") and thread.name not in _OF_CLIENTS
+    ]
+    for thread in left:
+        # One that is about to end, as that which shuts a daemon down, is not left.
+        thread.join(DEADLINE)
+    assert not [thread.name for thread in left if thread.is_alive()]
 
 
 @pytest.fixture(params=["thread", "multiplex", "asyncio"])
@@ -97,6 +109,17 @@ def client() -> Iterator[Callable[..., ConcurrentClient]]:
             return stack.enter_context(ConcurrentClient(uri, *args))
 
         yield client
+
+
+@pytest.fixture
+def capable() -> Iterator[Callable[..., CapableClient]]:
+    """Connects clients with streams and callbacks, and closes them."""
+    with contextlib.ExitStack() as stack:
+
+        def capable(uri: URI, *args: Any) -> CapableClient:
+            return stack.enter_context(CapableClient(uri, *args))
+
+        yield capable
 
 
 @pytest.fixture

@@ -139,7 +139,7 @@ def test_what_several_threads_write_arrives_whole(
     )
     assert counts == dict.fromkeys(range(4), pieces)
     assert not connection.outbox
-    assert not connection.writing
+    assert connection.pen
 
 
 class SlowStream:
@@ -204,3 +204,78 @@ def test_the_descriptor_of_who_writes_is_closed_when_that_is_over(
     # The client has seen the end at once.
     assert client.sock.recv(1) == b""
     assert connection.flush(wait=True)
+
+
+def test_who_writes_one_answer_writes_for_the_others_too(
+    connection: Connection, client: RawClient
+) -> None:
+    connect(connection, client)
+    send = connection.stream.sender()
+
+    def send_slowly(data: bytes, flags: int) -> int:
+        connection.session._out.append(b"second")
+        assert connection.flush(wait=False)
+        assert connection.write(b"third", send)
+        return send(data, flags)
+
+    assert connection.write(b"first", send_slowly)
+    assert client.sock.recv(16, socket.MSG_WAITALL) == b"firstsecondthird"
+    assert connection.pen
+
+
+@pytest.mark.parametrize("at_once", [0, 3])
+def test_an_answer_that_cannot_be_written_at_once_is_written_whole(
+    connection: Connection, client: RawClient, at_once: int
+) -> None:
+    connect(connection, client)
+    real = connection.stream.sender()
+
+    def send(data: bytes, flags: int) -> int:
+        if not at_once:
+            raise BlockingIOError
+        return real(data[:at_once], flags)
+
+    assert connection.write(b"an answer", send)
+    assert client.sock.recv(9, socket.MSG_WAITALL) == b"an answer"
+
+
+def test_an_answer_does_not_overtake_what_was_begun(
+    connection: Connection, client: RawClient
+) -> None:
+    connect(connection, client)
+    connection.outbox = [bytes(5_000_000), b"first"]
+    assert not connection.flush(wait=False)
+    assert not connection.write(b"second", connection.stream.sender(), wait=False)
+    received = bytearray()
+    while len(received) < 5_000_011:
+        received += client.sock.recv(1_000_000)
+        connection.flush(wait=False)
+    assert received[5_000_000:] == b"firstsecond"
+
+
+def test_an_answer_for_a_connection_that_was_closed_is_dropped(
+    connection: Connection, client: RawClient
+) -> None:
+    connect(connection, client)
+    connection.ended = True
+    connection.close()
+    assert connection.write(b"too late", connection.stream.sender())
+    assert client.sock.recv(1) == b""
+
+
+def test_the_descriptor_of_who_writes_an_answer_is_closed_when_that_is_over(
+    connection: Connection, client: RawClient
+) -> None:
+    connect(connection, client)
+    real = connection.stream.sender()
+
+    def send(data: bytes, flags: int) -> int:
+        connection.ended = True
+        connection.close()
+        assert connection.fileno() >= 0
+        return real(data, flags)
+
+    with pytest.raises(OSError, match="pipe"):
+        connection.write(b"an answer", send)
+    assert connection.fileno() < 0
+    assert client.sock.recv(1) == b""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pyro_protocol.errors import ConnectionClosedError
+from pyro_protocol.session.capabilities import HEARTBEAT
 from support.concurrent_client import ConcurrentClient
 from support.daemons import RawClient, eventually
 from support.gate import Gate
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
     from pyro_protocol.transport import BlockingChannel
     from pyro_server import Daemon
+
+# Where methods run in the thread of the loop, nobody would answer meanwhile.
+WITH_HEARTBEAT = pytest.mark.parametrize("servertype", ["thread", "asyncio"])
 
 
 def test_open_connections_are_described(
@@ -64,6 +68,7 @@ def test_a_connection_can_be_closed(
     eventually(lambda: len(daemon.connections()) == 1)
 
 
+@WITH_HEARTBEAT
 def test_a_client_is_asked_for_a_sign_of_life(
     start: Callable[..., Daemon], settings: Any
 ) -> None:
@@ -75,6 +80,7 @@ def test_a_client_is_asked_for_a_sign_of_life(
         assert client.call("look") == "closed"
 
 
+@WITH_HEARTBEAT
 def test_a_client_that_gives_no_sign_of_life_is_dropped(
     start: Callable[..., Daemon],
     settings: Any,
@@ -91,6 +97,14 @@ def test_a_client_that_gives_no_sign_of_life_is_dropped(
         assert client.sock.fileno() >= 0
     eventually(lambda: "no sign of life" in caplog.text)
     assert plain.call("gate", "look") == "closed"
+
+
+@pytest.mark.parametrize("servertype", ["multiplex"])
+def test_a_method_in_the_thread_of_the_loop_is_not_taken_for_death(
+    start: Callable[..., Daemon],
+) -> None:
+    with ConcurrentClient(start().register(Gate(), "gate")) as client:
+        assert HEARTBEAT not in client.session.capabilities
 
 
 def test_a_message_must_arrive_in_time(

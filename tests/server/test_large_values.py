@@ -54,6 +54,8 @@ def test_large_values_arrive_as_what_they_were(
     uri = start().register(Store(), "store")
     channel = connect(uri, timeout=timeout)
     values = [DATA, bytearray(DATA), {"a": [DATA, 5]}, (DATA, b"small"), "x" * SIZE]
+    # More buffers than are written together.
+    values.append([DATA[start : start + 70_000] for start in range(50)])
     for value in values:
         answer = channel.call("store", "echo", (value,), {})
 
@@ -61,6 +63,20 @@ def test_large_values_arrive_as_what_they_were(
         assert type(answer) is type(value)
     kinds = channel.call("store", "kinds", (DATA, bytearray(DATA), DATA), {})
     assert kinds == ["bytes", "bytearray", "bytes"]
+
+
+def test_calls_of_any_size_may_follow_a_large_one(
+    start: Callable[..., Daemon], connect: Callable[..., BlockingChannel]
+) -> None:
+    channel = connect(start().register(Store(), "store"))
+    # What is received at once after a large message is as much as stood before its
+    # large object: less, and more, than these messages have.
+    for size in (0, 1, *range(5, 60, 3), 1000, 40_000, 70_000):
+        for value in (DATA, b"s" * size, DATA[:70_000], "t" * size, "t" * size):
+            answer = channel.call("store", "echo", (value,), {})
+
+            assert answer == value
+            assert type(answer) is type(value)
 
 
 def test_an_array_of_bytes_that_arrived_belongs_to_the_method(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pyro_protocol import URI, config
 from pyro_server.arguments import parse_arguments
 from pyro_server.options import ServeOptions
 
@@ -32,6 +33,23 @@ def test_a_worker_gets_the_options_that_were_given() -> None:
 def test_only_what_is_not_the_default_is_on_its_command_line() -> None:
     options = ServeOptions(objects={"lamp": "house:Lamp"}, workers=2)
     assert options.to_json() == '{"objects":{"lamp":"house:Lamp"},"workers":2}'
+
+
+def test_names_are_announced_as_the_options_say() -> None:
+    uris = {"lamp": URI("PYRO:lamp@localhost:5")}
+    options = parse_arguments(
+        ["house:Lamp", "--name", "lamp", "--metadata", "warm", "--ttl", "5"]
+    )
+    (one,) = options.announcements(uris)
+    assert (one.name, one.uri) == ("lamp", uris["lamp"])
+    assert (one.metadata, one.ttl, one.owner) == (frozenset({"warm"}), 5, None)
+    assert (one.safe, one.force) == (True, False)
+    options = parse_arguments(
+        ["house:Lamp", "--name", "lamp", "--owner", "house", "--replace"]
+    )
+    (one,) = options.announcements(uris)
+    assert (one.metadata, one.ttl, one.owner) == (None, config.NS_TTL, "house")
+    assert (one.safe, one.force) == (False, True)
 
 
 def test_it_is_supervised_if_that_is_of_use() -> None:

@@ -7,6 +7,7 @@ is in the folder ``robustness``.
 from __future__ import annotations
 
 import asyncio
+import selectors
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -68,6 +69,25 @@ class TestOfOneConnection:
         assert one.call("look") == "open"
         busy.join(DEADLINE)
 
+    def test_a_call_that_takes_long_after_quick_ones_does_not_hold_up_others(
+        self, start: Callable[..., Daemon], client: Callable[..., ConcurrentClient]
+    ) -> None:
+        gate, daemon = Gate(), start()
+        one = client(daemon.register(gate, "gate"))
+        for _ in range(3):
+            for _ in range(5):
+                assert one.call("look") == "closed"
+            long = [one.send("enter", number) for number in range(2)]
+            gate.wait_for_visitors(2)
+            assert one.call("look", timeout=DEADLINE) == "closed"
+            one.cancel(long[0])
+            with pytest.raises(CallCancelledError):
+                one.answer(long[0])
+            gate.open()
+            assert one.answer(long[1]) == 1
+            gate.close()
+        assert one.call("look") == "closed"
+
     def test_calls_that_there_is_no_room_for_are_refused_at_once(
         self,
         start: Callable[..., Daemon],
@@ -92,6 +112,91 @@ class TestOfOneConnection:
         answers = [who.answer(call) for who, call in zip(busy, waiting, strict=True)]
         assert answers == [1, 2]
         assert one.call("look") == "open"
+
+    def test_calls_that_arrive_together_begin_in_order(
+        self, start: Callable[..., Daemon], client: Callable[..., ConcurrentClient]
+    ) -> None:
+        noted: list[int] = []
+
+        @expose
+        class Notes:
+            def note(self, number: int, text: str) -> int:
+                noted.append(number)
+                return len(text)
+
+        one = client(start().register(Notes(), "notes"))
+        # More than is received at once, so that some message is cut in two.
+        one.flush = lambda: None  # type: ignore[method-assign] # held back for a moment
+        calls = [one.send("note", number, "x" * 300) for number in range(500)]
+        del one.flush
+        one.sock.sendall(b"".join(one.session.data_to_send()))
+        assert [one.answer(call) for call in calls] == [300] * 500
+        assert noted == list(range(500))
+
+    def test_a_long_call_holds_up_none_that_have_arrived_with_it(
+        self, start: Callable[..., Daemon], client: Callable[..., ConcurrentClient]
+    ) -> None:
+        gate = Gate()
+        one = client(start().register(gate, "gate"))
+        one.flush = lambda: None  # type: ignore[method-assign] # held back for a moment
+        before = [one.send("look") for _ in range(3)]
+        long = one.send("enter", 7)
+        after = [one.send("look") for _ in range(3)]
+        del one.flush
+        one.sock.sendall(b"".join(one.session.data_to_send()))
+        gate.wait_for_visitors()
+        assert [one.answer(call) for call in before + after] == ["closed"] * 6
+        one.cancel(long)
+        with pytest.raises(CallCancelledError):
+            one.answer(long)
+        gate.open()
+
+    def test_calls_that_wait_for_another_thread_to_write_are_carried_out_after_that(
+        self,
+        start: Callable[..., Daemon],
+        client: Callable[..., ConcurrentClient],
+        settings: Any,
+    ) -> None:
+        settings.THREADPOOL_SIZE = settings.THREADPOOL_SIZE_MIN = 2
+        gate, daemon = Gate(), start()
+        one = client(daemon.register(gate, "gate"))
+        long = one.send("enter", 7)
+        gate.wait_for_visitors()
+        (connection,) = daemon.transportServer.connections  # type: ignore[union-attr] # not the host of one socket
+        connection.pen.pop()
+        one.flush = lambda: None  # type: ignore[method-assign] # held back for a moment
+        calls = [one.send("look") for _ in range(2)]
+        del one.flush
+        one.sock.sendall(b"".join(one.session.data_to_send()))
+        eventually(lambda: connection.outbox and len(connection.waiting) == 1)
+        eventually(lambda: connection.watched == selectors.EVENT_WRITE)
+        while True:
+            # As whoever has the pen does it.
+            with connection.lock:
+                written, connection.outbox = connection.outbox, []
+                if not written:
+                    connection.pen.append(None)
+                    break
+            connection.stream.write(written, wait=True)
+        assert [one.answer(call) for call in calls] == ["closed"] * 2
+        gate.open()
+        assert one.answer(long) == 7
+
+    def test_the_rest_of_a_message_that_was_cut_off_is_waited_for_by_nobody(
+        self, start: Callable[..., Daemon], client: Callable[..., ConcurrentClient]
+    ) -> None:
+        gate = Gate()
+        uri = start().register(gate, "gate")
+        one = client(uri)
+        one.flush = lambda: None  # type: ignore[method-assign] # held back for a moment
+        calls = [one.send("look") for _ in range(3)]
+        del one.flush
+        data = b"".join(one.session.data_to_send())
+        one.sock.sendall(data[:-20])
+        assert [one.answer(call) for call in calls[:2]] == ["closed"] * 2
+        assert client(uri).call("look") == "closed"
+        one.sock.sendall(data[-20:])
+        assert one.answer(calls[2]) == "closed"
 
     def test_oneway_calls_that_no_worker_has_time_for_do_not_hold_up_the_loop(
         self,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import pytest
 
-from pyro_protocol import URI
+from pyro_protocol import URI, expose
 from pyro_protocol.config import Configuration
 from pyro_protocol.errors import ConnectionClosedError
 from pyro_protocol.transport import BlockingChannel
@@ -453,6 +453,32 @@ def test_workers_and_names(
             assert connect(uri).call("house", "colour") == "red"
             assert program.end() == 0
         assert names.registered == {}
+
+
+def test_names_are_gone_before_the_workers_are(
+    folder: Path, connect: Callable[..., BlockingChannel]
+) -> None:
+    class CallingNames(Names):
+        @expose
+        def remove(self, *args: Any, **kwargs: Any) -> int:
+            uri = URI(self.registered["house"][0])
+            self.calls.append(connect(uri).call("house", "colour"))
+            return super().remove(*args, **kwargs)
+
+    names = CallingNames()
+    with HostThread() as host:
+        host.register(names, "Pyro.NameServer")
+        ns_host, port = host.location.split(":")
+        for options in (["--workers", "2"], []):
+            with PyroServe(
+                *("house:House", "--name", "house", *options),
+                folder=folder,
+                PYRO_NS_HOST=ns_host,
+                PYRO_NS_PORT=port,
+            ) as program:
+                program.wait_until_ready()
+                assert program.end() == 0
+            assert names.calls[-2:] == ["red", "remove house"]
 
 
 def test_a_name_that_is_taken_ends_the_workers(folder: Path) -> None:

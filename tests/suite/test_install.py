@@ -16,7 +16,7 @@ def test_it_requires_every_part_and_nothing_else() -> None:
     assert sorted(requirements("pyro-suite")) == [f"pyro-{part}" for part in PARTS]
 
 
-def test_importing_it_loads_every_part() -> None:
+def test_using_all_of_it_loads_every_part() -> None:
     parts = sorted([*PARTS, "suite"])
     assert loaded_parts("pyro_suite") == [f"pyro_{part}" for part in parts]
 

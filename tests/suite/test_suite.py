@@ -49,3 +49,29 @@ def test_star_import_gives_the_public_names() -> None:
         "from pyro_suite import *; print(Proxy, Daemon, start_ns, pyro_app, expose)"
     )
     subprocess.run([sys.executable, "-W", "error", "-c", program], check=True)
+
+
+@pytest.mark.parametrize(
+    ("statement", "unused"),
+    [
+        ("from pyro_suite import Proxy", "pyro_server"),
+        ("from pyro_suite import Daemon", "pyro_httpgw"),
+        ("from pyro_server import expose", "pyro_server.daemon"),
+    ],
+)
+def test_what_a_program_does_not_use_is_not_imported(
+    statement: str, unused: str
+) -> None:
+    program = f"import sys; {statement}; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert unused not in done.stdout.split()
+
+
+@pytest.mark.parametrize("package", ["pyro_suite", "pyro_server"])
+def test_a_package_lists_its_names_and_knows_no_others(package: str) -> None:
+    module = importlib.import_module(package)
+    assert set(module.__all__) <= set(dir(module))
+    with pytest.raises(AttributeError, match="no_such_name"):
+        module.no_such_name  # noqa: B018 - the point

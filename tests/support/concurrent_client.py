@@ -34,10 +34,18 @@ class ConcurrentClient:
     Args:
         uri: the object it asks about at the handshake.
         capabilities: what it offers.
+        most_callbacks: how many calls of the server it takes at the same time.
     """
 
-    def __init__(self, uri: URI, capabilities: Iterable[str] = _ALL) -> None:
-        settings = SessionSettings.from_config(Configuration(use_environment=False))
+    def __init__(
+        self,
+        uri: URI,
+        capabilities: Iterable[str] = _ALL,
+        *,
+        most_callbacks: int = 1000,
+    ) -> None:
+        config = Configuration(use_environment=False, MAX_IN_FLIGHT=most_callbacks)
+        settings = SessionSettings.from_config(config)
         self.session = ClientSession(settings, capabilities=capabilities)
         if uri.sockname:
             self.sock = socket.socket(socket.AF_UNIX)

@@ -47,6 +47,9 @@ class Gate:
     def open(self) -> None:
         self._opened.set()
 
+    def close(self) -> None:
+        self._opened.clear()
+
     def wait_for_visitors(self, count: int = 1) -> None:
         """Wait until so many more calls have begun."""
         for _ in range(count):

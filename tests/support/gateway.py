@@ -15,7 +15,9 @@ from .hosting import DEADLINE
 
 __all__ = ["Answer", "GatewayProcess"]
 
-_READY: Final = re.compile(r"Pyro HTTP gateway running on http://(\S+):(\d+)/pyro/")
+_READY: Final = re.compile(
+    r"Pyro HTTP gateway running on (https?://(\S+):(?P<port>\d+)/pyro/|unix:)"
+)
 
 
 class Answer(NamedTuple):
@@ -47,6 +49,7 @@ class GatewayProcess:
     Attributes:
         process: the process.
         output: the lines it printed before it was ready.
+        port: where it listens; 0 for a Unix socket.
     """
 
     def __init__(self, *arguments: str, environment: dict[str, str]) -> None:
@@ -71,7 +74,7 @@ class GatewayProcess:
         watchdog = threading.Timer(DEADLINE, self.process.kill)
         watchdog.start()
         try:
-            self._port = self._wait_until_ready()
+            self.port = self._wait_until_ready()
         except BaseException:
             self.__exit__()
             raise
@@ -84,13 +87,13 @@ class GatewayProcess:
             self.output.append(line.rstrip())
             ready = _READY.match(line)
             if ready:
-                return int(ready[2])
+                return int(ready["port"] or 0)
         assert self.process.stderr is not None
         raise AssertionError(f"the gateway did not start: {self.process.stderr.read()}")
 
     def connect(self) -> http.client.HTTPConnection:
         """Return a new connection to it, which the caller must close."""
-        return http.client.HTTPConnection("127.0.0.1", self._port, timeout=DEADLINE)
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=DEADLINE)
 
     def ask(
         self,

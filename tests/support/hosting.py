@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DEADLINE", "HostThread"]
 
-DEADLINE: Final = 20.0
+DEADLINE: Final = 40.0
 """How many seconds a test waits for what takes milliseconds on an idle machine."""
 
 T = TypeVar("T")
@@ -33,6 +33,8 @@ class HostThread:
         unixsocket: the path of a Unix socket to listen on instead.
         config: the settings; the built-in ones if left out.
         validate_handshake: the host's hook.
+        nathost: the host that URIs name instead.
+        natport: the port that URIs name instead; 0 means the real one.
 
     Attributes:
         clients_gone: filled when an admitted client's connection has ended.
@@ -46,11 +48,14 @@ class HostThread:
         unixsocket: str | None = None,
         config: Configuration | None = None,
         validate_handshake: Callable[[ClientConnection, Any], Any] | None = None,
+        nathost: str | None = None,
+        natport: int = 0,
     ) -> None:
         self.config = config or Configuration(use_environment=False)
         self.clients_gone = threading.Semaphore(0)
         self._ready: Future[None] = Future()
         self._listen_at = (host, port, unixsocket)
+        self._published_at = (nathost, natport)
         self._validate = validate_handshake
         self._thread = threading.Thread(target=self._run, name="test host")
         self._thread.start()
@@ -62,7 +67,13 @@ class HostThread:
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._end = asyncio.Event()
-        self.host = AsyncioHost(config=self.config, validate_handshake=self._validate)
+        nathost, natport = self._published_at
+        self.host = AsyncioHost(
+            config=self.config,
+            nathost=nathost,
+            natport=natport,
+            validate_handshake=self._validate,
+        )
         self.host.service.client_disconnect = lambda _client: (
             self.clients_gone.release()
         )

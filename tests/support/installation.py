@@ -24,6 +24,8 @@ package = importlib.import_module(sys.argv[1])
 for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
     if not module.name.endswith(".__main__"):
         importlib.import_module(module.name)
+for name in package.__all__:
+    getattr(package, name)
 tops = {name.partition(".")[0] for name in sys.modules}
 print(*sorted(top for top in tops if top.startswith("pyro_")))
 """
@@ -40,7 +42,7 @@ def requirements(distribution: str) -> dict[str, Requirement]:
 
 
 def loaded_parts(package: str) -> list[str]:
-    """Return the packages of Pyro that are loaded by importing all of this one."""
+    """Return the packages of Pyro that are loaded by using all of this one."""
     result = subprocess.run(
         [sys.executable, "-c", _IMPORT_EVERY_MODULE, package],
         check=True,

@@ -1,13 +1,13 @@
-"""A small name server for tests of the client half, where no other is installed."""
+"""Small name servers for tests of the client half, where no other is installed."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from pyro_protocol import URI, expose
-from pyro_protocol.errors import NamingError
+from pyro_protocol.errors import NamingError, SecurityError
 
-__all__ = ["Names"]
+__all__ = ["LeasingNames", "Names"]
 
 
 @expose
@@ -44,6 +44,12 @@ class Names:
         self.calls.append(f"remove {name}")
         return int(self.registered.pop(name, None) is not None)
 
+    def list(
+        self, prefix: Any = None, regex: Any = None, return_metadata: bool = False
+    ) -> dict[str, str]:
+        self.calls.append("list")
+        return {name: uri for name, (uri, _) in self.registered.items()}
+
     def yplookup(
         self, meta_all: Any = None, meta_any: Any = None, return_metadata: bool = True
     ) -> Any:
@@ -58,3 +64,65 @@ class Names:
             if return_metadata
             else {name: uri for name, (uri, _) in found.items()}
         )
+
+
+@expose
+class LeasingNames(Names):
+    """The same with owners and leases, which end when the test says so."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.owners: dict[str, str] = {}
+        self.ttls: dict[str, float] = {}
+        self.known_client: str | None = None
+
+    def register(
+        self,
+        name: str,
+        uri: str,
+        safe: bool = False,
+        metadata: Any = None,
+        ttl: float | None = None,
+        owner: str | None = None,
+        force: bool = False,
+    ) -> None:
+        owner = self._believed(owner)
+        holder = self.owners.get(name, "")
+        if (
+            holder not in ("", owner)
+            and name in self.registered
+            and not (force or safe)
+        ):
+            raise NamingError(f"name {name!r} is held by {holder}")
+        super().register(name, uri, safe, metadata)
+        self.owners[name], self.ttls[name] = owner, ttl or 0.0
+
+    def renew(self, names: list[str], owner: str | None = None) -> list[str]:
+        owner = self._believed(owner)
+        self.calls.append(f"renew {' '.join(names)}")
+        return [
+            name
+            for name in names
+            if name not in self.registered or self.owners.get(name, "") != owner
+        ]
+
+    def remove(
+        self,
+        name: Any = None,
+        prefix: Any = None,
+        regex: Any = None,
+        owner: str | None = None,
+        force: bool = False,
+    ) -> int:
+        owner = self._believed(owner)
+        holder = self.owners.get(name, "")
+        if name in self.registered and holder not in ("", owner) and not force:
+            raise NamingError(f"name {name!r} is held by {holder}")
+        return super().remove(name)
+
+    def _believed(self, owner: str | None) -> str:
+        if self.known_client is None:
+            return owner or ""
+        if owner not in (None, self.known_client):
+            raise SecurityError(f"you are {self.known_client}, not {owner}")
+        return self.known_client

@@ -10,25 +10,33 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from .hosting import DEADLINE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
-__all__ = ["Program", "clean_environment", "name_server_of_pyro5"]
+__all__ = ["NO_USER_DATA", "Program", "clean_environment", "name_server_of_pyro5"]
+
+# In a file there can be no folder.
+NO_USER_DATA = dict.fromkeys(("XDG_DATA_HOME", "LOCALAPPDATA"), str(Path(__file__)))
+"""What keeps a program from the data of the user who runs the tests."""
 
 
 def clean_environment(settings: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return this process's environment with no Pyro settings but the given ones."""
+    """Return this process's environment with no Pyro settings but the given ones.
+
+    There is no folder for the data of the user: a test that wants some kept says where.
+    """
     environment = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith("PYRO_")
     }
-    return environment | {"PYTHONIOENCODING": "utf-8"} | dict(settings or {})
+    own = {"PYTHONIOENCODING": "utf-8", **NO_USER_DATA}
+    return environment | own | dict(settings or {})
 
 
 class Program:

@@ -46,6 +46,9 @@ class NameTable:
             raise NamingError(f"unknown name: {name}")
         return (uri, set()) if return_metadata else uri
 
+    def ping(self) -> None:
+        """Do nothing."""
+
     def list(
         self,
         prefix: str | None = None,
@@ -53,9 +56,12 @@ class NameTable:
         return_metadata: bool = False,
     ) -> dict[str, Any]:
         """Return all names."""
-        if prefix or regex or return_metadata:
+        if prefix or regex:
             raise NotImplementedError
-        return {name: str(uri) for name, uri in self._uris.items()}
+        return {
+            name: (str(uri), []) if return_metadata else str(uri)
+            for name, uri in self._uris.items()
+        }
 
 
 class Reading:
@@ -140,6 +146,11 @@ class Thermostat:
     @expose
     def correlation(self) -> str:
         return str(current_context.correlation_id)
+
+    @expose
+    def trace(self) -> str | None:
+        data = current_context.annotations.get("TRCE")
+        return None if data is None else bytes(data).decode("ascii")
 
     @expose
     async def wait(self) -> str:

@@ -67,6 +67,10 @@ class Target:
         self._pyroDaemon.register(child)  # type: ignore[attr-defined] # set by the daemon
         return child
 
+    def call_back(self, listener: Any, text: str) -> Any:
+        """Call an object of the client, which is in a daemon of its own."""
+        return listener.tell(text)
+
     def uri(self) -> Any:
         return api.URI("PYRO:some@example.org:1234")
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pyro_naming import MemoryStorage, SqlStorage, storage_from_text
+from pyro_naming import DbmStorage, MemoryStorage, SqlStorage, storage_from_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,6 +22,12 @@ def test_sql_means_a_file(tmp_path: Path) -> None:
     assert path.exists()
 
 
+def test_dbm_means_a_file(tmp_path: Path) -> None:
+    with closing(storage_from_text(f"dbm:{tmp_path}/names")) as storage:
+        assert isinstance(storage, DbmStorage)
+    assert list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
@@ -29,7 +35,10 @@ def test_sql_means_a_file(tmp_path: Path) -> None:
         ("sql", "names no file"),
         ("sql:", "names no file"),
         ("sql::memory:", "path of a file"),
-        ("dbm:names", "choose memory or sql:FILE"),
+        ("dbm:", "write dbm:FILE"),
+        ("redis:names", "choose memory, sql:FILE, dbm:FILE, redis://"),
+        ("etcd", "unknown storage"),
+        ("http://h", "unknown storage"),
         ("memory:x", "unknown storage"),
         ("Memory", "unknown storage"),
     ],

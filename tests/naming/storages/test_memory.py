@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import pytest
+
 from pyro_naming import MemoryStorage, Registration
+from pyro_naming.storages import HistoryLostError
 
 
 def test_nothing_is_kept_after_closing() -> None:
@@ -10,9 +13,6 @@ def test_nothing_is_kept_after_closing() -> None:
     assert len(storage) == 0
 
 
-def test_what_was_found_does_not_change_later() -> None:
-    storage = MemoryStorage()
-    storage.put("name", Registration("PYRO:a@h:1"))
-    found = storage.find()
-    storage.remove(["name"])
-    assert found == {"name": Registration("PYRO:a@h:1")}
+def test_positions_of_another_storage_are_lost_history() -> None:
+    with pytest.raises(HistoryLostError, match="history lost"):
+        MemoryStorage().changes(MemoryStorage().position(), wait=0)

@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pyro_naming import Registration, SqlStorage
+from pyro_naming.storages import HistoryLostError
 from pyro_protocol.errors import NamingError
 from support.programs import Program
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pyro_naming.storages import Change
+
+OWNED = Registration("PYRO:owned@h:1", frozenset({"x"}), "alice", 60.0, 10.0, 20.0)
 TAGGED = Registration("PYRO:tagged@h:1", frozenset({"x", "y"}))
 
 # The tables as Pyro5 makes them.
@@ -41,11 +45,12 @@ def read(path: Path, query: str) -> list[tuple[object, ...]]:
         return database.execute(query).fetchall()
 
 
-def test_registrations_outlive_the_storage(path: Path) -> None:
-    with closing(SqlStorage(path)) as storage:
-        storage.put("name", TAGGED)
-    with closing(SqlStorage(path)) as storage:
-        assert storage.find() == {"name": TAGGED}
+def contents(storage: SqlStorage) -> dict[str, Registration]:
+    return {name: one._replace(version=0) for name, one in storage.find().items()}
+
+
+def summary(changes: list[Change]) -> list[tuple[str, str]]:
+    return [(change.kind, change.name) for change in changes]
 
 
 def test_a_file_of_pyro5_is_taken_over(path: Path) -> None:
@@ -61,13 +66,13 @@ def test_a_file_of_pyro5_is_taken_over(path: Path) -> None:
         """,
     )
     with closing(SqlStorage(path)) as storage:
-        assert storage.find() == {
+        assert contents(storage) == {
             "plain": Registration("PYRO:plain@h:1"),
             "name": TAGGED,
         }
         both = frozenset({"x", "y"})
-        assert storage.find_by_metadata(both, every=True) == {"name": TAGGED}
-        assert storage.remove(["name"]) == 1
+        assert list(storage.find_by_metadata(both, every=True)) == ["name"]
+        assert storage.remove({"name": None}) == ["name"]
     assert read(path, "SELECT * FROM pyro_metadata") == []
 
 
@@ -95,8 +100,8 @@ def test_an_old_file_without_metadata_is_migrated(path: Path, columns: str) -> N
         """,
     )
     with closing(SqlStorage(path)) as storage:
-        assert storage.find() == {"name": Registration("PYRO:old@h:1")}
-        storage.set_metadata("name", frozenset({"x"}))
+        assert contents(storage) == {"name": Registration("PYRO:old@h:1")}
+        storage.put("name", Registration("PYRO:old@h:1", frozenset({"x"})))
         assert list(storage.find_by_metadata(frozenset({"x"}), every=True)) == ["name"]
 
 
@@ -107,23 +112,129 @@ def test_other_tables_in_the_file_stay(path: Path) -> None:
     assert read(path, "SELECT * FROM mine") == [("here",)]
 
 
+def test_what_pyro5_writes_meanwhile_is_taken_over(path: Path) -> None:
+    with closing(SqlStorage(path)) as one, closing(SqlStorage(path)) as other:
+        for name in ("replaced", "removed", "retagged", "untouched"):
+            one.put(name, OWNED)
+        position = other.position()
+        versions = {name: found.version for name, found in other.find().items()}
+        write(
+            path,
+            """
+            PRAGMA foreign_keys = ON;
+            DELETE FROM pyro_metadata WHERE object IN (
+                SELECT id FROM pyro_names WHERE name IN ('replaced', 'removed'));
+            DELETE FROM pyro_names WHERE name IN ('replaced', 'removed');
+            INSERT INTO pyro_names(name, uri) VALUES ('replaced', 'PYRO:new@h:1');
+            INSERT INTO pyro_names(name, uri) VALUES ('added', 'PYRO:add@h:1');
+            INSERT INTO pyro_metadata(object, metadata)
+                SELECT id, 't' FROM pyro_names WHERE name IN ('added', 'retagged');
+            """,
+        )
+        for storage in (one, other):
+            found = contents(storage)
+            assert found == {
+                "added": Registration("PYRO:add@h:1", frozenset({"t"})),
+                "replaced": Registration("PYRO:new@h:1"),
+                "retagged": OWNED._replace(metadata=frozenset({"x", "t"})),
+                "untouched": OWNED,
+            }
+            changes = storage.changes(position, wait=0)
+            assert sorted(summary(changes)) == [
+                ("added", "added"),
+                ("changed", "replaced"),
+                ("changed", "retagged"),
+                ("removed", "removed"),
+            ]
+        assert one.find() == other.find()
+        assert other.find()["untouched"].version == versions["untouched"]
+        assert not one.put("replaced", OWNED, expected=versions["replaced"])
+        version = one.find()["added"].version
+        assert version > 0
+        assert one.put("added", OWNED, expected=version)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DELETE FROM pyro_metadata",
+        "DELETE FROM pyro_metadata; DELETE FROM pyro_names",
+        "INSERT INTO pyro_names(name, uri) VALUES ('added', 'PYRO:add@h:1')",
+        "INSERT INTO pyro_metadata(object, metadata) SELECT id, 't' FROM pyro_names",
+    ],
+)
+def test_what_pyro5_did_while_we_were_away_ends_the_history(
+    path: Path, statement: str
+) -> None:
+    with closing(SqlStorage(path)) as storage:
+        storage.put("name", TAGGED)
+        position = storage.position()
+    write(path, statement)
+    with closing(SqlStorage(path)) as storage:
+        with pytest.raises(HistoryLostError, match="history lost"):
+            storage.changes(position, wait=0)
+        position = storage.position()
+        storage.put("next", TAGGED)
+    with closing(SqlStorage(path)) as storage:
+        assert summary(storage.changes(position, wait=0)) == [("added", "next")]
+
+
 def test_a_failing_change_changes_nothing(path: Path) -> None:
     with closing(SqlStorage(path)) as storage:
         storage.put("name", TAGGED)
         # A lone surrogate is text in Python, and none in a file.
         with pytest.raises(NamingError, match="cannot be written"):
             storage.put("name", Registration("PYRO:new@h:1", frozenset({"\ud800"})))
-        assert storage.get("name") == TAGGED
-        assert storage.remove(["name"]) == 1
+        assert contents(storage) == {"name": TAGGED}
+        assert storage.remove({"name": None}) == ["name"]
 
 
-def test_two_storages_share_a_file(path: Path) -> None:
-    with closing(SqlStorage(path)) as one, closing(SqlStorage(path)) as other:
-        one.put("name", TAGGED)
-        assert other.get("name") == TAGGED
-        assert not other.put("name", TAGGED, replace=False)
-        assert other.remove(["name"]) == 1
-        assert one.get("name") is None
+def test_what_did_not_come_into_the_file_is_not_there(path: Path) -> None:
+    with closing(SqlStorage(path)) as storage:
+        for name in ("a", "b", "c"):
+            storage.put(name, TAGGED)
+        position = storage.position()
+        write(
+            path,
+            "CREATE TRIGGER full BEFORE DELETE ON pyro_names WHEN OLD.name = 'b'"
+            " BEGIN SELECT RAISE(ABORT, 'the disk is full'); END",
+        )
+        with pytest.raises(NamingError, match="written: the disk is full"):
+            storage.remove({"a": None, "b": None, "c": None})
+        assert list(storage.find()) == ["a", "b", "c"]
+        assert storage.changes(position, wait=0) == []
+        assert storage.remove({"a": None}) == ["a"]
+        assert list(storage.find()) == ["b", "c"]
+
+
+def test_a_file_that_somebody_keeps_locked_is_an_error_for_writers_only(
+    path: Path,
+) -> None:
+    with closing(SqlStorage(path)) as storage, closing(sqlite3.connect(path)) as other:
+        storage.put("name", TAGGED)
+        other.execute("BEGIN EXCLUSIVE")
+        for _ in range(2):
+            with pytest.raises(NamingError, match=r"names\.sqlite cannot be .*locked"):
+                storage.put("next", TAGGED)
+        assert contents(storage) == {"name": TAGGED}
+        other.execute("ROLLBACK")
+        assert storage.put("next", TAGGED)
+
+
+def test_the_history_in_the_file_is_bounded(path: Path) -> None:
+    with (
+        closing(SqlStorage(path, history=100)) as storage,
+        closing(SqlStorage(path, history=100)) as sleeper,
+    ):
+        position = sleeper.position()
+        for number in range(2500):
+            storage.put("name", OWNED if number % 2 else TAGGED)
+        assert storage.find() == sleeper.find()
+        with pytest.raises(HistoryLostError, match="history lost"):
+            sleeper.changes(position, wait=0)
+    ((kept,),) = read(path, "SELECT count(*) FROM pyro_changes")
+    assert isinstance(kept, int)
+    assert 100 <= kept <= 1200
 
 
 def test_what_was_acknowledged_survives_a_killed_process(path: Path) -> None:

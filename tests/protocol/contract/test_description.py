@@ -166,6 +166,7 @@ def test_a_method_is_described_with_all_that_a_stub_needs() -> None:
         "name": "draw",
         "kind": "method",
         "async": False,
+        "idempotent": False,
         "parameters": [
             {
                 "name": "point",

@@ -5,7 +5,7 @@ from typing import Any, cast
 
 import pytest
 
-from pyro_protocol import behavior, callback, expose, oneway
+from pyro_protocol import behavior, callback, expose, idempotent, oneway
 from pyro_protocol.contract import is_private_name, members_of
 
 FORBIDDEN = [
@@ -317,6 +317,46 @@ def test_oneway_can_stand_above_or_below_expose() -> None:
 def test_a_property_cannot_be_oneway() -> None:
     with pytest.raises(AttributeError, match="property"):
         oneway(cast("Any", property(lambda self: 1)))
+
+
+def test_idempotent_can_stand_above_or_below_expose_and_exposes_nothing() -> None:
+    class Thing:
+        @idempotent
+        @expose
+        def above(self) -> None: ...
+
+        @expose
+        @idempotent
+        def below(self) -> None: ...
+
+        @idempotent
+        @staticmethod
+        @expose
+        def static() -> None: ...
+
+        @expose
+        def other(self) -> None: ...
+
+        @idempotent
+        def hidden(self) -> None: ...
+
+    class Derived(Thing):
+        @expose
+        def below(self) -> None: ...
+
+    def marked(clazz: type) -> set[str]:
+        methods = members_of(clazz).methods.values()
+        return {one.name for one in methods if one.idempotent}
+
+    assert marked(Thing) == {"above", "below", "static"}
+    assert marked(Derived) == {"above", "static"}
+    assert "hidden" not in members_of(Thing).methods
+
+
+@pytest.mark.parametrize("kind", [property, functools.cached_property])
+def test_a_property_cannot_be_idempotent(kind: Any) -> None:
+    with pytest.raises(AttributeError, match="reading it always is"):
+        idempotent(kind(lambda self: 1))
 
 
 def test_callback_is_known_to_the_method() -> None:

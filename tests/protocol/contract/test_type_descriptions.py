@@ -129,7 +129,12 @@ def test_an_enumeration_has_its_members_and_aliases() -> None:
             {"name": "ROSSO", "text": "'red'", "value": "red"},
         ],
     }
-    assert [one["value"] for one in describe(Bits)[f"{HERE}.Bits"]["members"]] == [1, 2]
+
+
+def test_of_flags_it_is_said_that_they_can_be_combined() -> None:
+    bits = describe(Bits)[f"{HERE}.Bits"]
+    assert bits["flags"] is True
+    assert [one["value"] for one in bits["members"]] == [1, 2]
 
 
 def test_a_typed_dictionary_has_its_keys() -> None:

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import pytest
 
-from pyro_protocol import behavior, expose, oneway
+from pyro_protocol import behavior, expose, idempotent, oneway
 from pyro_protocol.contract import View, forget_views, view_of
 from pyro_protocol.serializers.allowed import allowed_class, class_name
 
@@ -66,6 +66,43 @@ def of_interface(interface: type) -> View:
     view = view_of(None, None, interface)
     assert view is not None
     return view
+
+
+def test_a_view_says_what_may_be_run_twice() -> None:
+    view = view_of(["read", "write"], None, None, ["read"])
+    assert view is not None
+    methods = view.members(Vendor).methods
+    assert {name: one.idempotent for name, one in methods.items()} == {
+        "read": True,
+        "write": False,
+    }
+
+
+def test_an_interface_says_what_may_be_run_twice() -> None:
+    class Reading(Protocol):
+        @idempotent
+        def read(self) -> int: ...
+
+        def write(self, value: int) -> None: ...
+
+    methods = of_interface(Reading).members(Vendor).methods
+    assert {name: one.idempotent for name, one in methods.items()} == {
+        "read": True,
+        "write": False,
+    }
+
+
+def test_only_methods_that_are_reachable_can_be_idempotent() -> None:
+    with pytest.raises(TypeError, match="give there as well: write"):
+        view_of(["read"], None, None, ["write"])
+    with pytest.raises(TypeError, match="only adds to expose"):
+        view_of(None, None, None, ["write"])
+    with pytest.raises(TypeError, match="not both"):
+        view_of(None, None, Readable, ["write"])
+    view = view_of(["level"], None, None, ["level"])
+    assert view is not None
+    with pytest.raises(AttributeError, match="reading it is always idempotent"):
+        view.members(Vendor)
 
 
 def test_without_arguments_there_is_no_view() -> None:

@@ -166,6 +166,21 @@ def test_any_object_can_have_gates_and_nothing_is_kept_of_one_at_rest(
     assert len(gates) == 0
 
 
+def test_who_enters_alone_is_waited_for_and_does_not_wait_itself() -> None:
+    gates, target, turns = table(), object(), Turns()
+
+    assert gates.enter_alone(target, BOTH)
+    assert not gates.enter_alone(target, ONE)
+    assert not gates.enter(target, ALL, turns.of("all"))
+    assert gates.enter(target, OWN, turns.of("own"))
+    gates.leave(target, OWN)
+    assert (gates.waiting(target), turns.told) == (1, [])
+    gates.leave(target, BOTH)
+    assert turns.told == ["all"]
+    gates.leave(target, ALL)
+    assert len(gates) == 0
+
+
 def test_equal_objects_have_gates_of_their_own() -> None:
     gates, turns = table(), Turns()
 

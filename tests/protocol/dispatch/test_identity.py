@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pickle
 from typing import Any
 
 import pytest
@@ -32,6 +33,13 @@ def test_an_identity_can_be_compared_and_hashed_but_not_changed() -> None:
     assert hash(Identity("bob", (), {"list": []}))
     with pytest.raises(AttributeError):
         one.name = "eve"  # type: ignore[misc] # the mistake under test
+
+
+@pytest.mark.parametrize("details", [{}, {"room": "hall"}])
+def test_an_identity_can_be_handed_to_a_worker_process(details: Any) -> None:
+    one = Identity("bob", {"user"}, details) if details else Identity("bob", {"user"})
+
+    assert pickle.loads(pickle.dumps(one)) == one
 
 
 @pytest.mark.parametrize("roles", ["admin", [5], [None]])

@@ -594,3 +594,17 @@ class TestViews:
         assert names.description()["class"] == "list"
         assert interface.description()["class"] == "Sized"
         assert [one["name"] for one in names.description()["methods"]] == ["append"]
+        assert names.description()["instance_mode"] is None
+
+
+@pytest.mark.parametrize("mode", ["session", "single", "percall"])
+def test_the_description_of_a_class_says_how_instances_are_made(
+    registry: ObjectRegistry, mode: Any
+) -> None:
+    @behavior(instance_mode=mode)
+    class Thing:
+        @expose
+        def go(self) -> None: ...
+
+    assert registry.register(Thing).description()["instance_mode"] == mode
+    assert registry.register(Thing()).description()["instance_mode"] is None

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import pytest
 
@@ -30,6 +30,22 @@ class Items:
             yield from range(100)
         finally:
             self.closed = True
+
+
+class Closing:
+    """An iterator that tells whether it has been closed, also before its first item."""
+
+    def __init__(self) -> None:
+        self.closed = False
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> int:
+        return 1
+
+    def close(self) -> None:
+        self.closed = True
 
 
 @pytest.fixture
@@ -108,12 +124,27 @@ def test_a_stream_can_be_handed_over_to_one_who_sends_it_himself(
     table: StreamTable, client: ClientConnection
 ) -> None:
     items = iter(["one", "two"])
-    stream = table.open(client, items)
+    stream = table.open(client, items, ("shop", "goods"))
 
-    assert table.take(stream) is items
-    assert table.take(stream) is None
+    taken = table.take(stream)
+
+    assert taken.iterator is items
+    assert taken.origin == ("shop", "goods")
+    with pytest.raises(PyroError, match="terminated"):
+        table.take(stream)
     assert len(table) == 0
     assert len(client.streams) == 0
+
+
+def test_a_stream_that_is_being_fetched_cannot_be_handed_over(
+    table: StreamTable, client: ClientConnection
+) -> None:
+    stream = table.open(client, iter(["one", "two"]))
+    table.next_item(client, stream)
+
+    with pytest.raises(PyroError, match="one by one"):
+        table.take(stream)
+    assert table.next_item(client, stream) == "two"
 
 
 def test_closing_an_unknown_stream_is_harmless(table: StreamTable) -> None:
@@ -200,6 +231,26 @@ def test_without_linger_streams_end_with_their_connection(
 
     assert mine not in table
     assert others in table
+
+
+@pytest.mark.parametrize("linger", [0, 30])
+@pytest.mark.parametrize("opened", [0, 1])
+def test_what_is_opened_for_a_client_that_has_gone_is_closed_at_once(
+    clock: Clock, client: ClientConnection, linger: float, opened: int
+) -> None:
+    table = new_table(clock, linger=linger)
+    for _ in range(opened):
+        table.open(client, iter([1]))
+    table.client_gone(client)
+    before = len(table)
+    items = Closing()
+
+    stream = table.open(client, items)
+
+    assert items.closed
+    assert stream not in table
+    assert len(table) == before
+    assert len(client.streams) == 0
 
 
 def test_a_stream_ends_when_its_life_is_over_even_while_in_use(

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pyro_protocol.config import Configuration
+from pyro_protocol.naming.standing import standing
+from support.changing_names import NameServers
 from support.hosting import HostThread
 from support.names import Names
 from support.peers import pyro5_python
@@ -50,3 +52,19 @@ def pyro5_name_server() -> Iterator[str]:
     program, host, port = name_server_of_pyro5(pyro5_python())
     with program:
         yield f"{host}:{port}"
+
+
+@pytest.fixture(autouse=True)
+def nothing_known() -> Iterator[None]:
+    """Forget which name servers have failed in other tests."""
+    standing.forget()
+    yield
+    standing.forget()
+
+
+@pytest.fixture
+def servers() -> Iterator[NameServers]:
+    """Three name servers that share what they know."""
+    servers = NameServers(3)
+    yield servers
+    servers.close()

@@ -101,6 +101,7 @@ def test_a_search_without_success_is_a_naming_error(asking: Configuration) -> No
 
 def test_a_machine_that_cannot_broadcast_does_not_wait(asking: Configuration) -> None:
     asking.BROADCAST_ADDRS = ["no such host"]
+    asking.MDNS_ADDRS = ["127.0.0.1"]
     with pytest.raises(NamingError):
         locate_ns(config=asking)
 

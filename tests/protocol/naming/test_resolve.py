@@ -7,7 +7,12 @@ import pytest
 
 from pyro_protocol import URI
 from pyro_protocol.errors import NamingError, PyroError
-from pyro_protocol.naming import resolve, resolve_async
+from pyro_protocol.naming import (
+    resolve,
+    resolve_all,
+    resolve_all_async,
+    resolve_async,
+)
 from support.hosting import HostThread
 from support.names import Names
 
@@ -37,6 +42,24 @@ def resolve_in_a_loop(
 @pytest.fixture(params=[resolve, resolve_in_a_loop], ids=["blocking", "asyncio"])
 def look_up(request: pytest.FixtureRequest) -> Resolve:
     result: Resolve = request.param
+    return result
+
+
+class ResolveAll(Protocol):
+    """What both ways of resolving to all look like here."""
+
+    def __call__(self, uri: str | URI, *, config: Configuration) -> list[URI]: ...
+
+
+def resolve_all_in_a_loop(uri: str | URI, *, config: Configuration) -> list[URI]:
+    return asyncio.run(resolve_all_async(uri, config=config))
+
+
+@pytest.fixture(
+    params=[resolve_all, resolve_all_in_a_loop], ids=["blocking", "asyncio"]
+)
+def look_up_all(request: pytest.FixtureRequest) -> ResolveAll:
+    result: ResolveAll = request.param
     return result
 
 
@@ -151,3 +174,51 @@ def test_what_is_no_uri_is_refused(look_up: Resolve, settings: Configuration) ->
     wrong: Any = 5
     with pytest.raises(TypeError):
         look_up(wrong, config=settings)
+
+
+# All of them
+
+
+def test_all_that_have_the_metadata_are_found(
+    look_up_all: ResolveAll, here: Configuration
+) -> None:
+    found = look_up_all("PYROMETA:colour", config=here)
+    assert sorted(map(str, found)) == [PLOTTER, PRINTER]
+    first = {look_up_all("PYROMETA:colour", config=here)[0] for _ in range(20)}
+    assert first == {URI(PRINTER), URI(PLOTTER)}
+    assert look_up_all("PYROMETA:colour,laser", config=here) == [URI(PRINTER)]
+
+
+def test_anything_but_metadata_stands_for_one(
+    look_up_all: ResolveAll, here: Configuration
+) -> None:
+    assert look_up_all(PLOTTER, config=here) == [URI(PLOTTER)]
+    assert look_up_all("PYRONAME:printer", config=here) == [URI(PRINTER)]
+
+
+def test_an_object_with_two_names_is_found_once(
+    look_up_all: ResolveAll, names: Names, here: Configuration
+) -> None:
+    names.registered["again"] = (PRINTER, {"laser"})
+    names.registered["by name"] = ("PYRONAME:printer", {"laser"})
+    assert look_up_all("PYROMETA:laser", config=here) == [URI(PRINTER)]
+
+
+def test_what_leads_nowhere_is_left_out_if_there_is_another(
+    look_up_all: ResolveAll, names: Names, here: Configuration
+) -> None:
+    names.registered["nowhere"] = ("PYRONAME:nothing", {"colour", "lost"})
+    names.registered["no uri"] = ("somewhere", {"colour", "mistaken"})
+    found = look_up_all("PYROMETA:colour", config=here)
+    assert sorted(map(str, found)) == [PLOTTER, PRINTER]
+    with pytest.raises(NamingError, match="unknown name: nothing"):
+        look_up_all("PYROMETA:lost", config=here)
+    with pytest.raises(NamingError, match="metadata: mistaken"):
+        look_up_all("PYROMETA:mistaken", config=here)
+
+
+def test_nobody_with_the_metadata_is_a_naming_error(
+    look_up_all: ResolveAll, here: Configuration
+) -> None:
+    with pytest.raises(NamingError, match="metadata: broken, colour"):
+        look_up_all("PYROMETA:colour,broken", config=here)

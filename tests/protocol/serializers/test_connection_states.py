@@ -11,9 +11,10 @@ from pyro_protocol.references import (
     CallbackState,
     ConnectionReferences,
     StreamState,
+    UnboundReferenceError,
     connection_references,
 )
-from pyro_protocol.serializers import serializers
+from pyro_protocol.serializers import serializers, serializers_within
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -104,3 +105,24 @@ def test_malformed_states_are_refused(parts: list[Any]) -> None:
     letter, *rest = parts
     with pytest.raises(SerializeError):
         NATIVE.loads(packb([ExtType(1, letter.encode()), *rest]))
+
+
+@pytest.mark.parametrize(
+    ("parts", "capability"),
+    [(["G", 1], "chunks"), (["K", "o", [], [], []], "callbacks")],
+)
+def test_a_conversation_refuses_what_belongs_to_no_connection(
+    connection: Connection, parts: list[Any], capability: str
+) -> None:
+    letter, *rest = parts
+    reader = serializers_within(max_nesting=1024)[NATIVE.id]
+    data = packb([ExtType(1, letter.encode()), *rest])
+    connection.streams.append(numbers())
+    assert reader.loads(data) is not None
+
+    token = connection_references.set(None)
+    try:
+        with pytest.raises(UnboundReferenceError, match=capability):
+            reader.loads(data)
+    finally:
+        connection_references.reset(token)

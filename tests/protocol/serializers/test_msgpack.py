@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import enum
 import struct
+import tracemalloc
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -9,7 +10,13 @@ import pytest
 from msgpack import ExtType, Timestamp, packb
 
 from pyro_protocol.errors import SerializeError
-from pyro_protocol.serializers.msgpack import VERIFY_FROM, MsgpackSerializer, verify
+from pyro_protocol.serializers.limits import NESTING_LIMIT
+from pyro_protocol.serializers.msgpack import (
+    VERIFY_FROM,
+    MsgpackSerializer,
+    claims_little,
+    verify,
+)
 
 MSGPACK = MsgpackSerializer()
 
@@ -89,6 +96,29 @@ def test_a_claim_of_many_elements_costs_no_memory() -> None:
     header = b"\xdd" + len(filler).to_bytes(4, "big")
     with pytest.raises(SerializeError):
         MSGPACK.loads(header * 1000 + filler)
+
+
+def test_a_usual_message_is_read_without_being_verified() -> None:
+    records = [{"number": number, "half": number / 2} for number in range(1000)]
+    assert claims_little(packb(records), NESTING_LIMIT)
+    assert not claims_little(packb(records), NESTING_LIMIT - 1)
+    assert not claims_little(packb(records * 10), NESTING_LIMIT)
+    assert not claims_little(memoryview(packb(records)), NESTING_LIMIT)
+
+
+def test_what_is_not_verified_can_claim_no_more_than_a_small_message() -> None:
+    header = b"\xdc\xea\x60"
+    data = 20 * header + bytes(60_000)
+    assert claims_little(data, NESTING_LIMIT)
+    assert not claims_little(header + data, NESTING_LIMIT)
+    tracemalloc.start()
+    try:
+        with pytest.raises(SerializeError):
+            MSGPACK.loads(data)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 12_000_000
 
 
 @pytest.mark.parametrize("size", [VERIFY_FROM, 10 * VERIFY_FROM])

@@ -226,3 +226,37 @@ def test_errors_of_the_value_are_told_as_ever() -> None:
     own.append(own)
     with pytest.raises(SerializeError, match="contains itself"):
         NATIVE.encode(own)
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        (LARGE,),
+        (LARGE, 5, "é", None),
+        ("x", LARGE),
+        (LARGE, LARGE),
+        (LARGE, LARGE[1:] + b"x"),
+        (LARGE, (1, 2)),
+        (bytearray(LARGE), LARGE),
+        (b"small", LARGE, bytearray(b"small")),
+    ],
+    ids=[
+        *("alone", "before atoms", "after an atom", "twice", "two", "before a tuple"),
+        *("after a bytearray", "between small ones"),
+    ],
+)
+@pytest.mark.parametrize(
+    "kwargs", [{}, {"k": 1}, {"k": LARGE}], ids=["none", "small", "large"]
+)
+def test_a_call_with_large_bytes_arrives_as_it_was_made(
+    args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> None:
+    payload = NATIVE.encode_call("object", "method", args, kwargs)
+
+    _object_id, _method, received, keywords = NATIVE.loads_call(travels(payload))
+
+    assert isinstance(payload, SplitPayload)
+    assert len(payload.head) < 200
+    assert tuple(received) == args
+    assert [*map(type, received)] == [*map(type, args)]
+    assert keywords == kwargs

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from typing import Any
 
 import pytest
@@ -187,3 +188,24 @@ def test_when_the_client_has_gone_everything_is_stopped_and_forgotten(
     assert table.stopped == [one.sequence, other.sequence]
     assert table.calls.begin(waiting) is None
     assert len(table.calls) == 0
+
+
+def test_the_end_of_its_time_keeps_no_call_that_was_answered() -> None:
+    table = Table()
+    call = table.begin(timeout=5)
+    known = weakref.ref(call)
+    expire = table.calls.expiry(call)
+    table.calls.answer(call, [b""])
+    del call
+    assert known() is None
+    expire()
+    assert len(table.calls) == 0
+
+
+def test_the_end_of_its_time_stops_a_call_that_still_runs() -> None:
+    table = Table()
+    call = table.begin(timeout=5)
+    table.calls.attach(call, lambda: table.stop(call))
+    table.calls.expiry(call)()
+    assert table.stopped == [call.sequence]
+    assert isinstance(call.interruption, TimeoutError)

@@ -313,6 +313,54 @@ def test_peers_cannot_fill_the_memory_with_what_is_kept() -> None:
     assert all(len(message) <= 8192 for _offered, message in kept)
 
 
+def test_each_connection_has_a_name_of_its_own_though_all_else_is_known() -> None:
+    settings = SessionSettings()
+    for name in ("0123456789abcdef", "fedcba9876543210", "short", "0123456789abcdef"):
+        accepted = converse(settings, annotations={"LEAS": name.encode()})
+        assert (accepted.lease_key, accepted.annotations) == (name, {})
+        assert accepted.methods == {"add", "tell"}
+
+
+def test_a_server_without_names_for_connections_may_follow_one_that_has_them() -> None:
+    settings = SessionSettings()
+    names = [
+        converse(settings, annotations=annotations).lease_key
+        for annotations in ({"LEAS": b"0123456789abcdef"}, {}, {})
+    ]
+    assert names == ["0123456789abcdef", None, None]
+
+
+def test_the_name_of_a_connection_is_not_kept() -> None:
+    settings = SessionSettings()
+    name = new_secret()[:16]
+
+    for _ in range(3):
+        assert converse(settings, annotations={"LEAS": bytes(name)}).lease_key
+
+    assert not is_kept(name)
+
+
+def test_what_a_server_says_besides_arrives_each_time() -> None:
+    settings = SessionSettings()
+    for said in (b"1", b"2", b"2"):
+        accepted = converse(
+            settings, annotations={"LEAS": b"0123456789abcdef", "SAYS": said}
+        )
+        assert accepted.annotations == {"SAYS": said}
+
+
+def test_servers_cannot_fill_the_memory_with_what_is_kept() -> None:
+    settings = SessionSettings()
+    for number in range(1000):
+        names = frozenset({f"method_{number}"})
+        offer = {"methods": names, "oneway": frozenset(), "attrs": frozenset()}
+        converse(settings, offer=offer, annotations={"LEAS": b"0123456789abcdef"})
+
+    kept = settings.usual_answers
+    assert 0 < len(kept) <= 128
+    assert all(len(message) <= 8192 for _known, message in kept)
+
+
 def test_a_changed_class_offers_its_new_members() -> None:
     @expose
     class Thing:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
-from typing import Any
+from itertools import count
+from threading import Lock
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -28,6 +30,9 @@ from pyro_protocol.session import (
 from pyro_protocol.session.producing import CHUNK_SIZE, MAX_QUEUED
 from pyro_protocol.session.stream_frames import pack_credit, pack_number
 from pyro_protocol.wire import Frame, MessageType, encode_frame
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
 
 NATIVE = serializers["native"]
 # What the credit for one small number is.
@@ -499,3 +504,103 @@ class TestArguments:
 
         with pytest.raises(LocalProtocolError, match="has no answer"):
             pair.client.attach_streams(9, [number])
+
+
+class TestManyItemsAtOnce:
+    def test_they_are_those_that_would_be_sent_one_by_one(self) -> None:
+        values = [None, True, 1, 2**70, -1.5, "text", b"bytes", bytearray(3), [1], ()]
+        pair, number = granted()
+        pair.server.send_items(number, iter(values).__next__, len(values), Lock())
+        assert items_of(pair.client_signals()) == values
+
+    @pytest.mark.parametrize(
+        ("items", "size", "most", "expected"),
+        [(3, UNBOUNDED, 10, 3), (10, 2 * SMALL, 10, 2), (10, UNBOUNDED, 4, 4)],
+    )
+    def test_no_more_are_asked_for_than_there_is_credit(
+        self, items: int, size: int, most: int, expected: int
+    ) -> None:
+        pair, number = granted(items, size)
+        values = count()
+        pair.server.send_items(number, values.__next__, most, Lock())
+        assert next(values) == expected
+        assert items_of(pair.client_signals()) == [*range(expected)]
+
+    def test_without_credit_none_is_asked_for(self) -> None:
+        pair, number = started()
+        values = count()
+        pair.server.send_items(number, values.__next__, 10, Lock())
+        assert next(values) == 0
+
+    def test_what_waits_is_bounded_even_without_a_bound_of_the_consumer(self) -> None:
+        pair, number = granted()
+        blocks = (bytes(100_000) for _ in range(1000))
+        pair.server.send_items(number, blocks.__next__, 1000, Lock())
+        assert len(list(blocks)) == 1000 - (MAX_QUEUED // 100_000 + 1)
+
+    def test_large_and_small_ones_keep_their_order(self) -> None:
+        pair, number = granted()
+        values: list[Any] = [1, bytes(70_000), 2, bytes(70_001), 3]
+        pair.server.send_items(number, iter(values).__next__, 5, Lock())
+        chunks = [
+            len(one.items)
+            for one in pair.client_signals()
+            if isinstance(one, StreamItems)
+        ]
+        assert chunks == [1, 1, 1, 1, 1]
+
+    def test_what_came_before_the_end_or_an_error_is_sent(self) -> None:
+        pair, number = granted()
+
+        def values() -> Generator[int, None, str]:
+            yield 1
+            return "done"
+
+        with pytest.raises(StopIteration, match="done"):
+            pair.server.send_items(number, values().__next__, 5, Lock())
+        with pytest.raises(SerializeError):
+            pair.server.send_items(number, iter([2, Lock()]).__next__, 5, Lock())
+        assert items_of(pair.client_signals()) == [1, 2]
+
+    def test_a_generator_whose_stream_is_closed_is_asked_no_further(self) -> None:
+        pair, number = granted()
+        asked = []
+
+        def pull() -> int:
+            asked.append(1)
+            if len(asked) == 2:
+                pair.client.close_stream(number)
+                pair.server_signals()
+            return 1
+
+        pair.server.send_items(number, pull, 10, Lock())
+        assert len(asked) == 2
+        assert items_of(pair.client_signals()) == []
+
+    def test_one_that_is_too_large_is_refused(self) -> None:
+        small = SessionSettings(max_message_size=2000)
+        pair, number = granted(server_settings=small)
+        with pytest.raises(MessageTooLargeError):
+            pair.server.send_items(number, iter(["x" * 3000]).__next__, 1, Lock())
+
+
+def test_an_item_may_be_encoded_before_it_is_queued() -> None:
+    pair, number = granted()
+    item = pair.server.encode_item(NATIVE, "early")
+    assert pair.server.send_encoded_item(number, item)
+    pair.server.end_encoded(number, pair.server.encode_item(NATIVE, "result"))
+    items, end = pair.client_signals()
+    assert items_of([items]) == ["early"]
+    assert isinstance(end, StreamEnded)
+    assert read_end(end, NATIVE) == "result"
+    assert not pair.server.send_encoded_item(number, item)
+
+
+def test_a_failure_may_be_encoded_before_the_stream_is_ended() -> None:
+    pair, number = granted()
+    payload = pair.server.encode_failure(NATIVE, KeyError("gone"))
+    pair.server.end_encoded(number, payload, failed=True)
+    (end,) = pair.client_signals()
+    assert isinstance(end, StreamEnded)
+    with pytest.raises(KeyError, match="gone"):
+        read_end(end, NATIVE)

@@ -744,3 +744,24 @@ class TestStopping:
         gc.collect()
 
         assert reference_of(thing) is None
+
+
+@pytest.mark.parametrize("steps", range(8))
+def test_a_connection_that_is_accepted_while_the_host_stops_is_ended(
+    steps: int,
+) -> None:
+    async def scenario() -> None:
+        host = AsyncioHost(config=new_config())
+        await host.start()
+        uri = host.uri_for("thing")
+        with socket.create_connection((str(uri.host), uri.port or 0)) as sock:
+            sock.settimeout(0)
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            await host.stop()
+            async with asyncio.timeout(PATIENCE):
+                with contextlib.suppress(ConnectionError):
+                    assert await asyncio.get_running_loop().sock_recv(sock, 1) == b""
+            assert host.connection_count == 0
+
+    asyncio.run(scenario())

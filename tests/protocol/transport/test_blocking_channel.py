@@ -641,6 +641,18 @@ class TestClosing:
         (error,) = errors
         assert isinstance(error, ConnectionClosedError)
 
+    def test_the_socket_stays_as_long_as_somebody_uses_it(self, uri: URI) -> None:
+        channel = BlockingChannel.connect(uri)
+        sock = channel.sock
+        with channel._lock:
+            channel.close()
+            # Its number cannot be that of another socket yet.
+            assert sock.fileno() >= 0
+            assert sock.recv(1) == b""
+        with pytest.raises(ConnectionClosedError):
+            channel.call("thing", "add", (1, 2))
+        assert sock.fileno() < 0
+
     def test_abandoning_leaves_the_connection_to_the_other_process(
         self, uri: URI
     ) -> None:

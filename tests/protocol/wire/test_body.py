@@ -6,6 +6,7 @@ import struct
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -104,23 +105,86 @@ def test_buffers_of_wider_items_are_counted_in_bytes() -> None:
     assert len(SplitPayload(b"head", [table])) == 80_004
 
 
-def test_a_buffer_is_received_directly_into_its_object() -> None:
-    data = encoded(SplitPayload(b"head", [bytearray(LARGE)]))
+def address_of(buffer: bytes | bytearray | memoryview) -> int:
+    """Return where a buffer is in memory, whether it can be changed or not."""
+    return int(np.frombuffer(buffer, dtype=np.uint8).ctypes.data)
+
+
+@pytest.mark.parametrize("kind", [bytes, bytearray])
+def test_a_buffer_is_received_directly_into_its_object(
+    kind: type[bytes | bytearray],
+) -> None:
+    data = encoded(SplitPayload(b"head", [kind(LARGE)]))
     decoder = new_decoder()
     decode(data[:70], decoder=decoder)
+    # It is held as whoever receives holds it, until there is a frame.
     space = decoder.space
     assert space is not None
+    place = address_of(space)
 
+    size = len(space)
     space[:] = data[70:]
-    decoder.receive_written(len(space))
+    decoder.receive_written(size)
     frame = decoder.next_frame()
 
     assert frame is not None
     _head, (buffer,) = parts_of(frame)
     assert buffer == LARGE
+    assert type(buffer) is kind
     # The very memory that was written to.
-    space[0] = 255
-    assert buffer[70 - 57] == 255
+    assert address_of(buffer) == place - (70 - 57)
+
+
+def test_bytes_received_as_a_whole_are_the_object() -> None:
+    data = encoded(SplitPayload(b"head", [LARGE, bytearray(LARGE)]))
+    decoder = new_decoder()
+    head_size = len(data) - 2 * len(LARGE)
+    decode(data[:head_size], decoder=decoder)
+    size = decoder.whole_size
+
+    received = data[head_size : head_size + size]
+    decode(received, decoder=decoder)
+    after = decoder.whole_size
+    (frame,) = decode(data[head_size + size :], decoder=decoder)
+
+    assert size == len(LARGE)
+    # What can be changed is received into its place.
+    assert after == 0
+    _head, buffers = parts_of(frame)
+    assert buffers[0] is received
+    assert buffers == [LARGE, LARGE]
+
+
+@pytest.mark.parametrize("first", [0, 1, 50_000])
+def test_less_than_a_whole_is_taken_in_as_well(first: int) -> None:
+    data = encoded(SplitPayload(b"head", [LARGE]))
+    decoder = new_decoder()
+    head_size = len(data) - len(LARGE)
+    decode(data[:head_size], decoder=decoder)
+
+    decode(data[head_size : head_size + first], decoder=decoder)
+    size = decoder.whole_size
+    (frame,) = decode(data[head_size + first :], decoder=decoder)
+
+    # The rest is received into the place that was made for the first part.
+    assert size == (0 if first else len(LARGE))
+    assert parts_of(frame) == (b"head", [LARGE])
+
+
+@pytest.mark.parametrize("size", [100, 100_000])
+@pytest.mark.parametrize("cut", [50, 10**9])
+def test_the_table_of_buffers_is_no_annotation_of_the_program(
+    size: int, cut: int
+) -> None:
+    payload = SplitPayload(b"head", [bytes(size)])
+    alone = encoded(payload)
+    beside = encoded(payload, annotations={"ABCD": b"own"})
+
+    (first,) = decode(alone[:cut], alone[cut:])
+    (second,) = decode(beside[:cut], beside[cut:])
+
+    assert first.annotations == {}
+    assert second.annotations == {"ABCD": b"own"}
 
 
 def test_buffers_that_stand_apart_are_not_compressed() -> None:

@@ -650,6 +650,26 @@ def test_a_corrupted_message_gives_frames_or_frame_errors_only(
     assert len(frames) <= 1
 
 
+@given(
+    correlation_id=st.sampled_from([None, bytes(range(16)), bytes(16)]),
+    change=st.none() | st.tuples(st.integers(0, 60), st.integers(0, 255)),
+    rest=st.sampled_from([b"", b"", b"P"]),
+)
+def test_the_short_way_gives_what_the_long_one_does_or_nothing(
+    correlation_id: bytes | None, change: tuple[int, int] | None, rest: bytes
+) -> None:
+    data = bytearray(message(b"payload", correlation_id=correlation_id) + rest)
+    if change is not None:
+        data[change[0] % len(data)] = change[1]
+    decoder = new_decoder()
+    frame = decoder.only_frame(bytes(data))
+    assert not decoder.buffered
+    if frame is not None:
+        assert feed(decoder, bytes(data)) == [frame]
+    elif change is None:
+        assert rest
+
+
 def test_a_message_in_tiny_pieces_costs_about_its_own_size() -> None:
     size = 200_000
     data = message(bytes(size))

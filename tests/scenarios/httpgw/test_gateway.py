@@ -155,10 +155,35 @@ def test_numbers_and_structures_can_be_posted(gateway: GatewayProcess) -> None:
 def test_a_remote_exception_is_passed_on(gateway: GatewayProcess) -> None:
     answer = gateway.ask("/pyro/http.lighthouse/sink")
     assert answer.status == 500
-    error = answer.json()
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    error = json.loads(answer.body)
     assert error["__class__"] == "builtins.FileNotFoundError"
     assert error["args"] == [2, "no such ship"]
+    assert "no such ship" in error["detail"]
+    # Nobody has presented a key.
+    assert "_pyroTraceback" not in error["attributes"]
+
+
+def test_who_has_the_key_is_told_where_an_exception_comes_from(
+    environment: dict[str, str],
+) -> None:
+    locked = environment | {"PYRO_HTTPGATEWAY_KEY": "beacon"}
+    with GatewayProcess(environment=locked) as gateway:
+        answer = gateway.ask(
+            "/pyro/http.lighthouse/sink", headers={"X-Pyro-Gateway-Key": "beacon"}
+        )
+    error = json.loads(answer.body)
     assert "in sink" in "".join(error["attributes"]["_pyroTraceback"])
+
+
+def test_a_generator_is_a_stream(gateway: GatewayProcess) -> None:
+    answer = gateway.ask("/pyro/http.lighthouse/flashes")
+    assert answer.headers["Content-Type"] == "application/x-ndjson"
+    assert (answer.status, answer.body) == (200, b"1\n")
+    events = gateway.ask(
+        "/pyro/http.lighthouse/flashes", headers={"Accept": "text/event-stream"}
+    )
+    assert events.body.startswith(b"id: 1\ndata: 1\n\nevent: end\n")
 
 
 @pytest.mark.parametrize(
@@ -171,7 +196,6 @@ def test_a_remote_exception_is_passed_on(gateway: GatewayProcess) -> None:
         ("/pyro/hidden.lighthouse/blink", 403),
         ("/pyro/Pyro.NameServer/list", 403),
         ("/pyro/http.lighthouse/name?x=1", 400),
-        ("/pyro/http.lighthouse/flashes", 501),
     ],
 )
 def test_what_cannot_be_done_is_told_by_the_status(
@@ -201,12 +225,16 @@ def test_the_correlation_id_goes_all_the_way(gateway: GatewayProcess) -> None:
     assert answer.json() == answer.headers["X-Pyro-Correlation-Id"] == own
 
 
-def test_the_home_page_lists_what_can_be_called(gateway: GatewayProcess) -> None:
+def test_the_explorer_and_what_it_asks_for(gateway: GatewayProcess) -> None:
     assert gateway.ask("/").headers["Location"] == "/pyro/"
     page = gateway.ask("/pyro/")
     assert page.headers["Content-Type"] == "text/html; charset=utf-8"
-    assert b'href="./http.lighthouse/blink"' in page.body
-    assert b"hidden.lighthouse" not in page.body
+    assert gateway.ask("/static/main.js").status == 200
+    listed = gateway.ask("/pyro/$objects").json()["objects"]
+    assert [one["name"] for one in listed] == ["http.lighthouse"]
+    paths = gateway.ask("/openapi.json").json()["paths"]
+    assert "/pyro/http.lighthouse/blink" in paths
+    assert gateway.ask("/readyz").status == 200
 
 
 def test_many_callers_at_once_get_their_own_answers(gateway: GatewayProcess) -> None:
@@ -219,9 +247,12 @@ def test_many_callers_at_once_get_their_own_answers(gateway: GatewayProcess) -> 
 def test_with_a_key_nothing_is_shown_without_it(environment: dict[str, str]) -> None:
     locked = environment | {"PYRO_HTTPGATEWAY_KEY": "beacon"}
     with GatewayProcess("-e", "", environment=locked) as gateway:
-        for path in ("/pyro/", "/pyro/Pyro.NameServer/count"):
-            assert gateway.ask(path).status == 403
+        for path in ("/pyro/$objects", "/pyro/Pyro.NameServer/count", "/openapi.json"):
+            assert gateway.ask(path).status == 401
+            assert gateway.ask(f"{path}?$key=boat").status == 403
             assert gateway.ask(f"{path}?$key=beacon").status == 200
+        # The page has to ask for the key, and holds nothing else.
+        assert b"lighthouse" not in gateway.ask("/pyro/").body
         names = gateway.ask("/pyro/Pyro.NameServer/list?$key=beacon").json()
         assert "hidden.lighthouse" in names
         output, errors = gateway.end(signal.SIGTERM)

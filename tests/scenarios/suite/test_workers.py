@@ -19,7 +19,8 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="workers need POSIX")
 
 
 def name_server(port: str) -> tuple[Program, str, str]:
-    program = Program("-m", "pyro_naming", "-n", "127.0.0.1", "-p", port, "-x")
+    options = ("-n", "127.0.0.1", "-p", port, "-x", "-s", "memory")
+    program = Program("-m", "pyro_naming", *options)
     try:
         ready = program.wait_for(r"URI = PYRO:Pyro.NameServer@(\S+):(\d+)")
     except BaseException:

@@ -16,6 +16,7 @@ from pyro_protocol.config import Configuration
 from pyro_protocol.errors import CommunicationError, PyroError
 from pyro_protocol.transport import BlockingChannel
 from pyro_server import Daemon
+from support.event_loops import uvloop_factory
 from support.gate import Gate
 from support.hosting import DEADLINE
 from support.programs import Program
@@ -52,7 +53,7 @@ def run(request: pytest.FixtureRequest) -> Callable[[Coroutine[Any, Any, Any]], 
     """Runs a coroutine to its end, in each kind of event loop there is."""
     factory = None
     if request.param == "uvloop":
-        factory = pytest.importorskip("uvloop").new_event_loop
+        factory = uvloop_factory()
 
     def run(coroutine: Coroutine[Any, Any, Any]) -> Any:
         with asyncio.Runner(loop_factory=factory) as runner:

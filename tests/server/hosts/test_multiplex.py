@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pyro_protocol.transport import BlockingChannel
+    from support.concurrent_client import ConcurrentClient
 
 
 @pytest.fixture(params=["multiplex"])
@@ -155,3 +156,44 @@ def test_a_daemon_of_one_socket_cannot_be_combined(settings: Configuration) -> N
         pytest.raises(PyroError, match="connected socket"),
     ):
         multiplex.combine(connected)
+
+
+def test_calls_that_arrive_together_are_answered_one_by_one(
+    start: Callable[..., Daemon], client: Callable[..., ConcurrentClient]
+) -> None:
+    answered = threading.Event()
+
+    @expose
+    class Steps:
+        def __init__(self) -> None:
+            self.done: list[object] = []
+
+        def step(self, number: object) -> object:
+            self.done.append(number)
+            return number
+
+        async def awaited(self, number: int) -> object:
+            return self.step(number)
+
+        def wait(self) -> list[object]:
+            assert answered.wait(DEADLINE)
+            return self.done
+
+    one = client(start().register(Steps(), "steps"))
+    one.flush = lambda: None  # type: ignore[method-assign] # held back for a moment
+    calls = [one.send("step", number) for number in range(3)]
+    calls.append(one.send("step", (3, {4})))
+    awaited = one.send("awaited", 5)
+    calls.append(one.send("step", "x" * 30_000))
+    missing = one.send("missing")
+    waiting = one.send("wait")
+    after = one.send("step", 6)
+    del one.flush
+    one.sock.sendall(b"".join(one.session.data_to_send()))
+    assert [one.answer(call) for call in calls] == [0, 1, 2, (3, {4}), "x" * 30_000]
+    with pytest.raises(AttributeError):
+        one.answer(missing)
+    assert one.answer(awaited) == 5
+    answered.set()
+    assert one.answer(waiting)[:3] == [0, 1, 2]
+    assert one.answer(after) == 6

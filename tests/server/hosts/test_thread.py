@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import select
+import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Self
 
 import pytest
 
+from pyro_protocol import expose
 from pyro_protocol.errors import CommunicationError, DaemonError, ServerBusyError
 from pyro_protocol.wire import MessageType
 from pyro_server import Daemon
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
 
     from pyro_protocol.config import Configuration
     from pyro_protocol.transport import BlockingChannel
+    from support.capable_client import CapableClient
 
 
 @pytest.fixture(params=["thread"])
@@ -206,3 +210,146 @@ def test_a_ping_is_answered_by_a_worker_too(
         answer = client.receive()
         assert (answer.kind, answer.serializer_id) == (MessageType.PING, 42)
         assert client.call("look") == "closed"
+
+
+@pytest.fixture
+def uri_with_free_worker(
+    start: Callable[..., Daemon], settings: Configuration, raw: Callable[..., RawClient]
+) -> Any:
+    """The URI of a gate whose daemon has a worker with nothing to do."""
+    settings.HANDSHAKE_TIMEOUT = 0.2
+    daemon = start()
+    uri = daemon.register(Gate(), "gate")
+    with raw(uri) as client:
+        client.shake_hands()
+        assert client.call("look") == "closed"
+    host: Any = daemon.transportServer
+    eventually(lambda: host._pool.is_idle)
+    return uri
+
+
+def test_a_free_worker_takes_a_client_that_speaks_in_pieces(
+    uri_with_free_worker: Any, raw: Callable[..., RawClient]
+) -> None:
+    client = raw(uri_with_free_worker)
+    message = client.connect_message()
+    for start in range(0, len(message), 20):
+        client.send(message[start : start + 20])
+    assert client.receive().kind == MessageType.CONNECTOK
+    assert [client.call("look"), client.call("look")] == ["closed", "closed"]
+
+
+def test_a_free_worker_gives_a_silent_client_up_so_that_it_is_dropped_in_time(
+    uri_with_free_worker: Any,
+    raw: Callable[..., RawClient],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    silent, talker = raw(uri_with_free_worker), raw(uri_with_free_worker)
+    talker.shake_hands()
+    silent.wait_for_end()
+    eventually(lambda: caplog.text.count("no handshake in time") == 1)
+    # Once admitted, a client may be silent for as long as it likes.
+    assert talker.call("look") == "closed"
+
+
+def test_a_free_worker_refuses_a_client_and_serves_the_next(
+    uri_with_free_worker: Any, raw: Callable[..., RawClient]
+) -> None:
+    stranger = raw(f"PYRO:nobody@{uri_with_free_worker.location}")
+    stranger.send(stranger.connect_message())
+    assert "unknown object" in stranger.refusal()
+    client = raw(uri_with_free_worker)
+    client.shake_hands()
+    assert client.call("look") == "closed"
+
+
+class Keeper:
+    """Keeps what it is given, and returns a stream once its gate is open."""
+
+    def __init__(self) -> None:
+        self.gate = Gate()
+        self.kept: object = None
+        self.closed = threading.Event()
+
+    @expose
+    def keep(self, items: object) -> None:
+        self.kept = items
+
+    @expose
+    def items(self) -> Any:
+        self.gate.enter()
+        return self
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> int:
+        return 1
+
+    def close(self) -> None:
+        self.closed.set()
+
+
+class WatchingDaemon(Daemon):
+    """A daemon that notes what its gate has let through when a client has left."""
+
+    def __init__(self, gate: Gate, config: Configuration) -> None:
+        super().__init__(config=config)
+        self.gate = gate
+        self.passed: list[int] | None = None
+        self.left = threading.Event()
+
+    def clientDisconnect(self, conn: object) -> None:
+        del conn
+        self.passed = [*self.gate.passed]
+        self.left.set()
+
+
+def test_a_client_that_the_loop_finds_gone_has_left_when_its_call_is_over(
+    settings: Configuration, capable: Callable[..., CapableClient]
+) -> None:
+    settings.ITER_STREAM_LINGER = 0
+    keeper = Keeper()
+    with WatchingDaemon(keeper.gate, settings) as daemon:
+        host: Any = daemon.transportServer
+        uri = daemon.register(keeper, "keeper")
+        serving = threading.Event()
+        serving.set()
+        loop = threading.Thread(target=daemon.requestLoop, args=(serving.is_set,))
+        loop.start()
+        try:
+            client = capable(uri)
+            client.call("keep", iter([1]))
+        finally:
+            # From here on the loop turns when it is told to, so that it does not take
+            # the connection from the worker before it looks after it.
+            serving.clear()
+            host.wake()
+            loop.join(DEADLINE)
+        (connection,) = host.connections
+
+        def waits_for_a_call() -> bool:
+            daemon.events(())
+            return connection.watched and not host._is_shared(connection)
+
+        def is_held() -> bool:
+            daemon.events(())
+            return bool(connection.held)
+
+        eventually(waits_for_a_call)
+        client.send("items")
+        eventually(is_held)
+        keeper.gate.wait_for_visitors()
+        client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        client.close()
+        assert select.select([connection.sock], (), (), DEADLINE)[0]
+        # The client is to be told of it, which cannot be written.
+        keeper.kept = None
+        daemon.events(())
+        seen = connection.at_end, connection.said_farewell
+        keeper.gate.open()
+        assert seen == (True, False)
+        assert keeper.closed.wait(DEADLINE)
+        assert daemon.left.wait(DEADLINE)
+        assert daemon.passed == [0]
+        assert len(daemon.streaming_responses) == 0

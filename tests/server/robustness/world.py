@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import threading
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -51,6 +52,8 @@ _SETTINGS: Final = {
 # Threads come and go with the work, within their limit; the handshakes of usual
 # clients, and what is answered to them, are kept, within theirs.
 _COMING_AND_GOING: Final = frozenset({"threads", "Thread", "ConnectRequest", "Frame"})
+# The call that counts is one itself, carried out in one way or in another.
+_OF_THE_COUNT: Final = Counter(["Call", "Deadline", "PlainCall", "ServedCall"])
 
 
 class ServerProcess:
@@ -143,7 +146,7 @@ class Holdings:
             # What is only made once is made now.
             with Proxy(server.uri("session"), config=settings) as first:
                 first.work_later()
-            self.before = self._settled()
+            self.before = Counter(self._settled()) | _OF_THE_COUNT
         except BaseException:
             self._census._pyroRelease()
             raise

@@ -91,6 +91,8 @@ def work(kind: Callable[[Proxy], Iterator[Any]], location: str, ready: int) -> N
 
 
 def main(location: str, kills: int) -> None:
+    # What a proxy imports when it is made, each of the clients would import again.
+    Proxy(f"PYRO:session@{location}")
     at_work: deque[tuple[int, int]] = deque()
     kinds = islice(cycle(KINDS), kills)
     killed = 0

@@ -1,0 +1,161 @@
+"""Counts what a call makes this process execute, in the client and in the server.
+
+Prints one JSON object: for each kind of work, how many bytecodes and how many calls of
+Python functions one operation takes in each of them. Both are the same each time, and
+on every machine with the same Python. The work can be done beside idle connections,
+other objects and registered classes:
+
+    counting.py [IDLE OBJECTS CLASSES]
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import sys
+import threading
+from typing import TYPE_CHECKING, Any
+
+from pyro_suite import (
+    BatchProxy,
+    Configuration,
+    Daemon,
+    Proxy,
+    expose,
+    register_class_to_dict,
+    register_dict_to_class,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType
+
+ROUNDS = 5
+WARM_UP = 60
+RECORDS = [
+    {"id": n, "name": f"probe {n}", "value": n / 7, "tags": ["a", "b"], "on": True}
+    for n in range(100)
+]
+
+
+class Count:
+    """Bytecodes and calls of functions, counted by a trace function."""
+
+    def __init__(self) -> None:
+        # Threads add to them at the same time, which these do without a lock.
+        self._bytecodes = itertools.count()
+        self._functions = itertools.count()
+
+    def trace(self, frame: FrameType, _event: str, _argument: object) -> Any:
+        frame.f_trace_opcodes = True
+        frame.f_trace_lines = False
+        next(self._functions)
+        return self._trace_inside
+
+    def _trace_inside(self, _frame: FrameType, event: str, _argument: object) -> Any:
+        if event == "opcode":
+            next(self._bytecodes)
+        return self._trace_inside
+
+    def read(self) -> tuple[int, int]:
+        return _value(self._bytecodes), _value(self._functions)
+
+
+def _value(counter: itertools.count[int]) -> int:
+    return int(repr(counter).removeprefix("count(").removesuffix(")"))
+
+
+class Thing:
+    """What is called."""
+
+    @expose
+    def add(self, one: int, other: int) -> int:
+        return one + other
+
+    @expose
+    def echo(self, value: object) -> object:
+        return value
+
+
+def _make(_name: str, members: dict[str, Any]) -> dict[str, Any]:
+    return members
+
+
+def call(proxy: Proxy) -> int:
+    for _ in range(20):
+        proxy.add(2, 3)
+    return 20
+
+
+def echo_records(proxy: Proxy) -> int:
+    proxy.echo(RECORDS)
+    return 1
+
+
+def batch(proxy: Proxy) -> int:
+    together = BatchProxy(proxy)
+    for _ in range(500):
+        together.add(2, 3)
+    return sum(1 for _ in together())
+
+
+WORK: dict[str, tuple[str, Callable[[Proxy], int]]] = {
+    "call": ("", call),
+    "serpent call": ("serpent", call),
+    "records": ("", echo_records),
+    "batch": ("", batch),
+}
+
+
+def main(idle: int = 0, objects: int = 0, classes: int = 0) -> None:
+    client, server = Count(), Count()
+    settings = Configuration(use_environment=False)
+    found = {}
+    with Daemon(host="127.0.0.1", config=settings) as daemon:
+        uri = daemon.register(Thing(), "thing")
+        for number in range(objects):
+            daemon.register(Thing(), f"other{number}")
+        for number in range(classes):
+            made = type(f"Made{number}", (), {})
+            register_class_to_dict(made, vars)
+            register_dict_to_class(f"made.Made{number}", _make)
+        threading.settrace(server.trace)
+        thread = threading.Thread(target=daemon.requestLoop)
+        thread.start()
+        connections = [Proxy(uri) for _ in range(idle)]
+        for one in connections:
+            one._pyroBind()
+        for name, (serializer, work) in WORK.items():
+            with Proxy(uri) as proxy:
+                if serializer:
+                    proxy._pyroSerializer = serializer
+                for _ in range(WARM_UP):
+                    proxy.add(2, 3)
+                work(proxy)
+                found[name] = _least(proxy, work, client, server)
+        threading.settrace(None)
+        for one in connections:
+            one._pyroRelease()
+        daemon.shutdown()
+        thread.join()
+    print(json.dumps(found))
+
+
+def _least(
+    proxy: Proxy, work: Callable[[Proxy], int], client: Count, server: Count
+) -> dict[str, float]:
+    """Return the least of some rounds: now and then a thread does other things."""
+    rounds = []
+    for _ in range(ROUNDS):
+        before = client.read() + server.read()
+        sys.settrace(client.trace)
+        done = work(proxy)
+        sys.settrace(None)
+        after = client.read() + server.read()
+        rounds.append([(b - a) / done for a, b in zip(before, after, strict=True)])
+    names = ("client", "client functions", "server", "server functions")
+    return dict(zip(names, map(min, zip(*rounds, strict=True)), strict=True))
+
+
+if __name__ == "__main__":
+    main(*map(int, sys.argv[1:]))
