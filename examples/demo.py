@@ -119,7 +119,8 @@ class Demo:
 
     def _start_name_server(self) -> str:
         child = self._spawn(
-            "name server", "-m", "pyro_naming", "-n", HOST, "-p", "0", "-x"
+            "name server",
+            *("-m", "pyro_naming", "-n", HOST, "-p", "0", "-x", "-s", "memory"),
         )
         ready = child.wait_for_line(re.compile(r"URI = PYRO:\S+@(\S+):(\d+)"))
         # From here on the others find it, as they would on a user's machine.
