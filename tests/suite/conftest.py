@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pyro_protocol.context import call_state
 from pyro_suite import Configuration, Daemon, Proxy
 from support.daemons import serving
 from support.hosting import DEADLINE
@@ -15,15 +14,6 @@ from support.leftovers import Leftovers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-
-@pytest.fixture(autouse=True)
-def _no_call_in_hand() -> Iterator[None]:
-    """Begins with a context that nobody has used: what is in one goes with calls."""
-    before = call_state.get()
-    call_state.set(None)
-    yield
-    call_state.set(before)
 
 
 @pytest.fixture
