@@ -266,7 +266,7 @@ def test_a_short_call_hands_the_reading_over_to_who_waits_for_an_item(
         call = pool.submit(other.invoke, "enter", (7,), {}, 0, "gate")
         call_gate.wait_for_visitors()
         waiting = pool.submit(next, stream)
-        eventually(lambda: other.channel._sleepers()[0].asleep)
+        eventually(lambda: any(s.asleep for s in other.channel._sleepers()))
         call_gate.open()
         assert call.result(DEADLINE) == 7
         stream_gate.open()
