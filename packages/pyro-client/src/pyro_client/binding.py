@@ -54,6 +54,8 @@ _DAEMON_NAME: Final = "Pyro.Daemon"
 _RECONNECT_INTERVAL: Final = 2.0
 _ATTRIBUTES: Final = frozenset({GET_ATTRIBUTE, SET_ATTRIBUTE})
 _STREAMS: Final = frozenset({StreamReference, ReceivedStream})
+# The function of that name is one of Python, and each connection needs one.
+_new_lock: Final = type(threading.RLock())
 
 Validator = Callable[[], Callable[[Any], Any] | None]
 Listener = Callable[[], None]
@@ -135,7 +137,9 @@ class Binding(PlainCalls):
         self.facts: ObjectFacts | None = None
         self.retries: RetryPolicy | None = None
         self._retry_policy: RetryPolicy | None = None
-        self.max_retries = config.MAX_RETRIES
+        self._max_retries = config.MAX_RETRIES
+        if self._max_retries:
+            self._choose_retries()
         self._raw_response = False
         self.asynchronous: bool = False
         self.validate: Validator | None = None
@@ -145,7 +149,7 @@ class Binding(PlainCalls):
         self.object_id: str = uri.object_id
         self.names_changed: Listener | None = None
         self._sequence = 0
-        self._lock = threading.RLock()
+        self._lock = _new_lock()
         # The connection whose server is just being checked, so that no other
         # thread uses it yet.
         self._candidate: BlockingChannel | None = None
@@ -155,7 +159,7 @@ class Binding(PlainCalls):
         self._abandoned: list[tuple[str, Any]] = []
         self.lease: ReceivedLease | None = None
         self.lease_key: str | None = None
-        _all_bindings.add(self)
+        _all_bindings.add(weakref.ref(self, _all_bindings.discard))
 
     def __del__(self) -> None:
         channel = getattr(self, "channel", None)
@@ -291,10 +295,10 @@ class Binding(PlainCalls):
 
     def _open(self, *, replace_uri: bool) -> BlockingChannel:
         uri = self.uri
-        connect = partial(self._open_at, replace_uri=replace_uri)
         if uri.protocol == "PYROMETA":
             from .candidates import connect_to_any  # noqa: PLC0415 - few programs do
 
+            connect = partial(self._open_at, replace_uri=replace_uri)
             return connect_to_any(uri, connect, self._timeout, self.config)
         if uri.protocol != "PYRO":
             from pyro_protocol.naming.resolve import (  # noqa: PLC0415 - many do without
@@ -302,7 +306,7 @@ class Binding(PlainCalls):
             )
 
             uri = resolve(uri, config=self.config)
-        return connect(uri)
+        return self._open_at(uri, replace_uri=replace_uri)
 
     def _open_at(self, uri: URI, *, replace_uri: bool) -> BlockingChannel:
         validate = None
@@ -313,7 +317,7 @@ class Binding(PlainCalls):
         channel = BlockingChannel.connect(
             uri,
             handshake=self.handshake,
-            serializer=self.serializer_name,
+            serializer=self._serializer_name,
             timeout=self._timeout,
             sequence=self._sequence,
             capabilities=offered_capabilities(self.config),
@@ -368,13 +372,14 @@ class Binding(PlainCalls):
         self.attributes = set(attributes)
         if before != (self.methods, self.attributes):
             self.facts = None
-            if self.names_changed is not None:
+            # A proxy that knew of no names has found none.
+            if self.names_changed is not None and (before[0] or before[1]):
                 self.names_changed()
 
     def need_metadata(self) -> None:
         """Connect if it is not known yet what the remote object offers."""
         if not self.methods and not self.attributes:
-            policy = self.retry_policy
+            policy = self._retry_policy
             if policy is None:
                 self.connect()
             else:
@@ -420,7 +425,7 @@ class Binding(PlainCalls):
         """Leave the connection to the parent process, after a fork."""
         channel = self.channel or self._candidate
         self.channel = self._candidate = self._lost = self._usual = None
-        self._lock = threading.RLock()
+        self._lock = _new_lock()
         self._abandoned = []
         if channel is not None:
             channel.abandon()
@@ -666,13 +671,16 @@ def _socket_spent() -> ConnectionClosedError:
     )
 
 
-_all_bindings: weakref.WeakSet[Binding] = weakref.WeakSet()
+# A `WeakSet` does the same with two functions of Python for each.
+_all_bindings: Final[set[weakref.ref[Binding]]] = set()
 
 
 def _after_fork() -> None:
     """Keep a forked child from speaking on its parent's connections."""
-    for binding in list(_all_bindings):
-        binding.forget_connection()
+    for reference in list(_all_bindings):
+        binding = reference()
+        if binding is not None:
+            binding.forget_connection()
 
 
 if hasattr(os, "register_at_fork"):

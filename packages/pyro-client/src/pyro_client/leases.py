@@ -12,6 +12,7 @@ import contextlib
 import os
 import threading
 import weakref
+from functools import partial
 from typing import Final, Protocol
 
 __all__ = [
@@ -34,9 +35,7 @@ class LeaseHolder(Protocol):
 
 
 # By the name that the server has given the connection in the handshake.
-_connections: Final[weakref.WeakValueDictionary[str, LeaseHolder]] = (
-    weakref.WeakValueDictionary()
-)
+_connections: Final[dict[str, weakref.ref[LeaseHolder]]] = {}
 # By the name of the connection and the id of the object.
 _leases: Final[weakref.WeakValueDictionary[tuple[str, str], ReceivedLease]] = (
     weakref.WeakValueDictionary()
@@ -86,7 +85,8 @@ class ReceivedLease:
 
 def remember_connection(key: str, binding: LeaseHolder) -> None:
     """Take note of the name that the server has given a connection."""
-    _connections[key] = binding
+    # Each connection comes here, so it is left to C functions to take it out again.
+    _connections[key] = weakref.ref(binding, partial(_connections.pop, key))
 
 
 def forget_connection(key: str) -> None:
@@ -105,7 +105,8 @@ def received_lease(object_id: str, reference: str) -> ReceivedLease | None:
         None if the connection has ended; then there is nothing to give back.
     """
     key, _, number = reference.rpartition(":")
-    binding = _connections.get(key)
+    connection = _connections.get(key)
+    binding = None if connection is None else connection()
     if binding is None:
         return None
     # Two of them for one object would give it back while it is still in use.

@@ -95,9 +95,12 @@ class Proxy(ProxySettings):
     def _pyro_set_binding(self, binding: Binding) -> None:
         self.__dict__["_pyro_binding"] = binding
         binding.names_changed = partial(_forget_methods, weakref.ref(self))
-        if _overridden(type(self), "_pyroValidateHandshake"):
+        clazz = type(self)
+        if clazz is Proxy:
+            return
+        if _overridden(clazz, "_pyroValidateHandshake"):
             binding.validate = weakref.WeakMethod(self._pyroValidateHandshake)
-        if _overridden(type(self), "_pyroReconnected"):
+        if _overridden(clazz, "_pyroReconnected"):
             binding.reconnected = weakref.WeakMethod(self._pyroReconnected)
 
     def __getattr__(self, name: str) -> Any:
