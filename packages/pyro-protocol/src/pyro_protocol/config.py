@@ -125,78 +125,172 @@ class Configuration:
     __hash__: ClassVar[None] = None  # type: ignore[assignment] # it can change
 
     BROADCAST_ADDRS: list[str]
+    """Where name servers are searched by broadcast; with commas in the environment."""
     COMMTIMEOUT: float
+    """Seconds a call may take, and a connection be idle; 0 means no bound."""
     COMPRESSION: bool
+    """Whether payloads of more than 100 bytes are compressed when sent."""
     DETAILED_TRACEBACK: bool
+    """Whether remote tracebacks show local variables."""
     HANDSHAKE_MESSAGE_SIZE: int
+    """Bytes a message may have until the client is admitted."""
     HANDSHAKE_TIMEOUT: float
+    """Seconds a client has to complete its handshake."""
     HEARTBEAT_INTERVAL: float
+    """Seconds of silence after which one side asks the other for a sign of life, if
+    they agreed on that; 0 for never."""
     HEARTBEAT_TIMEOUT: float
+    """Seconds the other side then has to answer before it is dropped."""
     HOST: str
+    """Where daemons and the name server listen."""
     ITER_STREAMING: bool
+    """Whether methods may return iterators."""
     ITER_STREAM_LIFETIME: float
+    """Seconds a stream may exist; 0 means no bound."""
     ITER_STREAM_LINGER: float
+    """Seconds a stream survives the loss of its connection."""
     LEASE_LINGER: float
+    """Seconds a leased object survives the loss of the last connection that held it."""
     LOGFILE: str
+    """Where to log to, with LOGLEVEL; ``{stderr}`` means standard error."""
     LOGLEVEL: str | None
+    """The level to log at, read when the program starts; without it logging is left to
+    the program."""
     LOGWIRE: bool
+    """Whether messages are logged."""
     MAX_ANNOTATIONS: int
+    """Annotations one message may have."""
     MAX_ANNOTATIONS_SIZE: int
+    """Bytes all annotations of one message may have together."""
     MAX_BATCH_CALLS: int
+    """Calls one batch may have."""
     MAX_CONNECTIONS: int
+    """Connections a server may have; 0 means no bound."""
     MAX_INFLATE_RATIO: int
+    """How many times larger than it arrived a compressed message may become, beyond 16
+    MiB."""
     MAX_IN_FLIGHT: int
+    """Calls of one connection that may be unanswered at the same time, where both sides
+    can have several."""
     MAX_LEASES: int
+    """Leased objects one connection may hold."""
     MAX_MESSAGE_SIZE: int
+    """Bytes of payload and annotations of one message, as sent and inflated."""
     MAX_NAMES_PER_OWNER: int
+    """Names one owner may have in a name server."""
     MAX_NAME_LENGTH: int
+    """Characters of a registered name."""
     MAX_NAME_TAGS: int
+    """Metadata tags of one name."""
     MAX_NESTING: int
+    """Levels to which lists and dictionaries of a received message may be nested."""
     MAX_ONEWAY_QUEUE: int
+    """Oneway calls of one connection that may wait; beyond it the server reads no more
+    from it."""
     MAX_RETRIES: int
+    """How often a call is repeated after the connection was lost; only if it was
+    certainly not run, or may be run twice."""
     MAX_STREAMS: int
+    """Streams one connection may have open."""
     MAX_TAG_LENGTH: int
+    """Characters of a metadata tag."""
     MAX_WATCHERS: int
+    """Clients that may watch a name server at a time."""
     MDNS_ADDRS: list[str]
+    """Addresses of the network interfaces on which name servers are announced and
+    searched by mDNS; empty: all, but nothing is searched beyond where broadcasts go
+    (``BROADCAST_ADDRS``); with commas in the environment."""
     MDNS_NAME: str
+    """The name under which a name server is announced by mDNS; programs find those with
+    the same name only."""
     MESSAGE_TIMEOUT: float
+    """Seconds a message may take to arrive, and a client to read some of its answers; 0
+    for ever."""
     NATHOST: str | None
+    """The host that URIs name, if it is not the one listened on."""
     NATPORT: int
+    """The port that URIs name with ``NATHOST``; 0 means the same."""
     NS_ACCESS: str
+    """The file that says who may do what at a name server."""
     NS_AUTOCLEAN: float
+    """Seconds between checks of the registrations; 0 means none, else at least 3."""
     NS_BCHOST: str | None
+    """Where the broadcast responder listens."""
     NS_BCPORT: int
+    """The UDP port of the broadcast responder."""
     NS_HOST: str
+    """Where clients look for the name server; several addresses with commas between
+    them, each with or without a port, are name servers that answer alike, tried in this
+    order."""
     NS_LOOKUP_DELAY: float
+    """Seconds to wait for a name to appear."""
     NS_OWNER: str
+    """In whose name daemons register; empty: user and machine."""
     NS_PLAIN_CLIENTS: str
+    """What requests without an owner may do at a name server: ``all``, ``unowned``
+    (change only what nobody owns), ``read``."""
     NS_PORT: int
+    """The port of the name server."""
     NS_TOKEN: str
+    """The secret that this program shows to name servers."""
     NS_TTL: float
+    """Seconds for which daemons register their names, which they renew; 0 means for
+    good."""
     POLLTIMEOUT: float
+    """Seconds between two looks at the loop condition."""
     PREFER_IP_VERSION: int
+    """4, 6, or 0 for the order of the resolver."""
     REMOTE_TRACEBACKS: str
+    """Which callers get the tracebacks of exceptions: ``always``, all of them;
+    ``authenticated``, those with an identity; ``never``. The others get the class, the
+    text, the attributes, and the correlation id under which the server's log has the
+    rest."""
     SERIALIZER: str
+    """``auto``: native where both sides have it, else serpent; or the name of one."""
     SERIALIZERS_ACCEPTED: list[str]
+    """What requests may be made with; ``marshal`` is unsafe with untrusted peers,
+    ``pickle``, ``cloudpickle`` and ``dill`` run any code that a peer sends."""
     SERPENT_BYTES_REPR: bool
+    """Whether serpent writes bytes as literals."""
     SERVERTYPE: str
+    """``thread``, ``multiplex`` or ``asyncio``: what runs the calls of a daemon."""
     SOCK_NODELAY: bool
+    """Whether small messages are sent at once."""
     SOCK_REUSE: bool
+    """Whether an address may be listened on again at once."""
     SSL: bool
+    """Whether all connections use TLS."""
     SSL_CACERTS: str
+    """File or folder of certificate authorities."""
     SSL_CLIENTCERT: str
+    """Certificate file of clients."""
     SSL_CLIENTKEY: str
+    """Its key, if in another file."""
     SSL_CLIENTKEYPASSWD: str
+    """The password of the key."""
     SSL_REQUIRECLIENTCERT: bool
+    """Whether clients need a certificate."""
     SSL_SERVERCERT: str
+    """Certificate file of servers."""
     SSL_SERVERKEY: str
+    """Its key, if in another file."""
     SSL_SERVERKEYPASSWD: str
+    """The password of the key."""
     STREAM_READ_AHEAD: int
+    """Items of a stream that its producer may be ahead of its consumer, where both
+    sides can send several at a time; 0 has each item produced when it is asked for."""
     THREADPOOL_QUEUE_SIZE: int
+    """Requests that may wait for a worker; beyond it callers get ``ServerBusyError``.
+    """
     THREADPOOL_SIZE: int
+    """Threads that may run calls at the same time."""
     THREADPOOL_SIZE_MIN: int
+    """Threads that stay when there is nothing to do."""
     _faults: dict[str, str]
     UNKNOWN_CLASSES: str
+    """What becomes of received objects whose class is not allowed here: ``refuse``, an
+    error, or ``dict``, a dictionary with the class name as ``__class__``; counts for
+    the whole program."""
 
     def __init__(
         self,
