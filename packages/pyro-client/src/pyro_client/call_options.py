@@ -32,24 +32,24 @@ exit status:
   130 interrupted
 
 examples:
-  pyro-call PYRONAME:house.thermostat                  what does it offer?
-  pyro-call PYRONAME:house.thermostat --list heat      all about one method
-  pyro-call PYRONAME:house.thermostat heat kitchen degrees=22.5
-  pyro-call PYRONAME:house.thermostat --attr target    read an attribute
-  pyro-call PYRONAME:house.thermostat --set target 21.0
-  pyro-call --json PYRO:thermostat@localhost:9000 temperature
-  pyro-call --stream --limit 10 PYRONAME:house.thermostat history
-  pyro-call --files PYRONAME:camera upload night.png @bytes:night.png
-  generate | pyro-call --files PYRONAME:house.thermostat load @-
-  pyro-call --handshake-file token.json PYRONAME:vault open
+  %(prog)s PYRONAME:house.thermostat                  what does it offer?
+  %(prog)s PYRONAME:house.thermostat --list heat      all about one method
+  %(prog)s PYRONAME:house.thermostat heat kitchen degrees=22.5
+  %(prog)s PYRONAME:house.thermostat --attr target    read an attribute
+  %(prog)s PYRONAME:house.thermostat --set target 21.0
+  %(prog)s --json PYRO:thermostat@localhost:9000 temperature
+  %(prog)s --stream --limit 10 PYRONAME:house.thermostat history
+  %(prog)s --files PYRONAME:camera upload night.png @bytes:night.png
+  generate | %(prog)s --files PYRONAME:house.thermostat load @-
+  %(prog)s --handshake-file token.json PYRONAME:vault open
   pyro-doctor PYRONAME:house.thermostat                why is it not reached?
 """
 
 
-def call_parser() -> argparse.ArgumentParser:
+def call_parser(prog: str = "pyro-call") -> argparse.ArgumentParser:
     """Return what reads the command line, and explains it."""
     parser = argparse.ArgumentParser(
-        prog="pyro-call",
+        prog=prog,
         description="Call a method of a remote object, read or write an attribute, or "
         "show what the object offers.",
         epilog=_EPILOG,

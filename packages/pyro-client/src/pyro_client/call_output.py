@@ -90,7 +90,12 @@ def _plain(value: Any) -> Any:
 
 
 def print_error(
-    error: BaseException, *, as_json: bool, traceback: bool, hint: str = ""
+    error: BaseException,
+    *,
+    as_json: bool,
+    traceback: bool,
+    hint: str = "",
+    prog: str = "pyro-call",
 ) -> None:
     """Tell on standard error what went wrong, in one line.
 
@@ -99,6 +104,7 @@ def print_error(
         as_json: whether it is told as a JSON object.
         traceback: whether the traceback that it had on the other side is shown, too.
         hint: what to try.
+        prog: what the command is called.
     """
     remote = format_remote_traceback(error)
     hide_remote_traceback(error)
@@ -112,7 +118,7 @@ def print_error(
     if remote or not isinstance(error, CommunicationError | OSError):
         kind = _kind(error)
         message = f"{kind}: {message}" if message else kind
-    lines = [f"pyro-call: {message}{hint}", *notes]
+    lines = [f"{prog}: {message}{hint}", *notes]
     _print_error("\n".join(lines))
 
 

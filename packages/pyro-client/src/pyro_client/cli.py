@@ -35,22 +35,23 @@ _INTERRUPTED: Final = 130
 _KEYWORD: Final = re.compile(r"(?P<name>[^\W\d]\w*)=(?P<text>.*)", re.DOTALL)
 
 
-def main(args: Sequence[str] | None = None) -> int:
+def main(args: Sequence[str] | None = None, prog: str = "pyro-call") -> int:
     """Make one call, or show what an object offers.
 
     Args:
         args: the command line; None means ``sys.argv``.
+        prog: what the command is called in its messages.
 
     Returns:
         The exit status; ``--help`` lists them.
     """
-    parser = call_parser()
+    parser = call_parser(prog)
     options = parser.parse_intermixed_args(args)
     uri = _checked(options, parser)
     try:
         positional, keywords = _parse_arguments(options, parser)
         tolerate_any_text()
-        return _run(uri, options, positional, keywords)
+        return _run(uri, options, positional, keywords, prog)
     except KeyboardInterrupt:
         return _INTERRUPTED
 
@@ -79,6 +80,7 @@ def _run(
     options: argparse.Namespace,
     positional: Sequence[Any],
     keywords: Mapping[str, Any],
+    prog: str,
 ) -> int:
     hint = f"; pyro-doctor {uri} tells more"
     try:
@@ -105,7 +107,13 @@ def _run(
             # The reader of our output has had enough.
             discard_output()
             return _DONE
-        print_error(error, as_json=options.json, traceback=options.traceback, hint=hint)
+        print_error(
+            error,
+            as_json=options.json,
+            traceback=options.traceback,
+            hint=hint,
+            prog=prog,
+        )
         lost = isinstance(error, CommunicationError) and not remote
         return _UNREACHABLE if hint or lost else _FAILED
     return _DONE

@@ -21,7 +21,7 @@ from .stubbing import stub_source
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["main"]
+__all__ = ["main", "stubs_parser"]
 
 _DONE: Final = 0
 _FAILED: Final = 1
@@ -38,23 +38,24 @@ such as one of Pyro5: then everything has the type Any.
 exit status: 0 done, 1 cannot write FILE, 2 wrong usage, 3 server not reached
 
 example:
-  pyro-stubs PYRONAME:lab.camera -o camera.py
+  %(prog)s PYRONAME:lab.camera -o camera.py
 """
 _NO_DESCRIPTION: Final = """
 
 Its server does not describe it, as those of Pyro5, so only the names are known."""
 
 
-def main(args: Sequence[str] | None = None) -> int:
+def main(args: Sequence[str] | None = None, prog: str = "pyro-stubs") -> int:
     """Write the stubs of one object.
 
     Args:
         args: the command line; None means ``sys.argv``.
+        prog: what the command is called in its messages.
 
     Returns:
         The exit status; ``--help`` lists them.
     """
-    parser = _parser()
+    parser = stubs_parser(prog)
     options = parser.parse_args(args)
     try:
         uri = URI(options.uri)
@@ -68,7 +69,7 @@ def main(args: Sequence[str] | None = None) -> int:
             proxy._pyroBind()
             source = _source(proxy, uri, options)
         except (PyroError, OSError) as error:
-            print(f"pyro-stubs: {error}", file=sys.stderr)
+            print(f"{prog}: {error}", file=sys.stderr)
             return _UNREACHABLE
         except ValueError as error:
             parser.error(str(error))
@@ -80,14 +81,15 @@ def main(args: Sequence[str] | None = None) -> int:
     try:
         options.output.write_text(source, "utf-8")
     except OSError as error:
-        print(f"pyro-stubs: cannot write {options.output}: {error}", file=sys.stderr)
+        print(f"{prog}: cannot write {options.output}: {error}", file=sys.stderr)
         return _FAILED
     return _DONE
 
 
-def _parser() -> argparse.ArgumentParser:
+def stubs_parser(prog: str = "pyro-stubs") -> argparse.ArgumentParser:
+    """Return what reads the command line, and explains it."""
     parser = argparse.ArgumentParser(
-        prog="pyro-stubs",
+        prog=prog,
         description="Write classes for type checkers and editors from what a remote "
         "object offers: signatures, types and docstrings, for Proxy and AsyncProxy.",
         epilog=_EPILOG,

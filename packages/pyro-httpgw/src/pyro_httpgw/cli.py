@@ -25,14 +25,19 @@ if TYPE_CHECKING:
 __all__ = ["main"]
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the gateway until Ctrl-C or SIGTERM, and return the exit status."""
-    options = parse_arguments(arguments)
+def main(arguments: Sequence[str] | None = None, prog: str = "pyro-httpgw") -> int:
+    """Run the gateway until Ctrl-C or SIGTERM, and return the exit status.
+
+    Args:
+        arguments: the arguments; those of the command line if left out.
+        prog: what the command is called in its messages.
+    """
+    options = parse_arguments(arguments, prog)
     try:
         tls_context(options)
         sock = listen(options, config)
     except PyroError as error:
-        print(f"pyro-httpgw: {error}", file=sys.stderr)
+        print(f"{prog}: {error}", file=sys.stderr)
         return 1
     # Like Ctrl-C. A web server may have handlers of its own meanwhile.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -43,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("Pyro HTTP gateway stopped.")
     except PyroError as error:
-        print(f"pyro-httpgw: {error}", file=sys.stderr)
+        print(f"{prog}: {error}", file=sys.stderr)
         return 1
     finally:
         remove_file(options)

@@ -28,13 +28,14 @@ if TYPE_CHECKING:
 __all__ = ["main"]
 
 
-def main(args: Sequence[str] | None = None) -> int:
+def main(args: Sequence[str] | None = None, prog: str = "pyro-ns") -> int:
     """Run a name server until it is interrupted, and return the exit status.
 
     Args:
         args: the arguments; those of the command line if left out.
+        prog: what the command is called in its messages.
     """
-    options = ns_parser().parse_args(args)
+    options = ns_parser(prog).parse_args(args)
     try:
         settings = _settings(options)
         _run(options, settings)
@@ -43,7 +44,7 @@ def main(args: Sequence[str] | None = None) -> int:
         return 0
     except (PyroError, ValueError, OSError) as error:
         text = " ".join(str(error).splitlines())
-        print(f"pyro-ns: {text}", file=sys.stderr)
+        print(f"{prog}: {text}", file=sys.stderr)
         return 1
     return 0
 

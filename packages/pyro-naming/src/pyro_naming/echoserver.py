@@ -21,25 +21,26 @@ if TYPE_CHECKING:
 
     from pyro_protocol.naming import AsyncNameServerClient
 
-__all__ = ["main"]
+__all__ = ["echo_parser", "main"]
 
 _NAME: Final = "test.echoserver"
 
 
-def main(args: Sequence[str] | None = None) -> int:
+def main(args: Sequence[str] | None = None, prog: str = "pyro-echoserver") -> int:
     """Run the echo server until it is ended, and return the exit status.
 
     Args:
         args: the arguments; those of the command line if left out.
+        prog: what the command is called in its messages.
     """
-    options = _parser().parse_args(args)
+    options = echo_parser(prog).parse_args(args)
     try:
         asyncio.run(_serve(options))
     except KeyboardInterrupt:
         # Before it served, or where signals are not handled in the loop.
         return 0
     except (PyroError, ValueError, OSError) as error:
-        print(f"pyro-echoserver: {error}", file=sys.stderr)
+        print(f"{prog}: {error}", file=sys.stderr)
         return 1
     return 0
 
@@ -91,9 +92,10 @@ def _broadcast_line(names: AsyncNameServerDaemon) -> str:
     return f"broadcast server running at {names.broadcast.locationStr}"
 
 
-def _parser() -> argparse.ArgumentParser:
+def echo_parser(prog: str = "pyro-echoserver") -> argparse.ArgumentParser:
+    """Return what reads the command line, and explains it."""
     parser = argparse.ArgumentParser(
-        prog="pyro-echoserver",
+        prog=prog,
         description=f"Publishes the object {_NAME} to try things out with.",
     )
     add = parser.add_argument

@@ -19,24 +19,24 @@ storages:
   says which. With port 0 they are kept in memory.
 
 examples:
-  pyro-ns                              for this machine only
-  pyro-ns -n 192.168.1.5               for the local network
-  pyro-ns -n 0.0.0.0 --zeroconf        for all networks, found by mDNS too
-  pyro-ns -u /run/pyro-ns.sock         on a Unix socket
-  pyro-ns -s sql:names.sqlite          names in a file of your choice
-  pyro-ns -s memory                    names forgotten at the end
-  pyro-ns --autoclean 30               forgets servers that cannot be reached
+  %(prog)s                              for this machine only
+  %(prog)s -n 192.168.1.5               for the local network
+  %(prog)s -n 0.0.0.0 --zeroconf        for all networks, found by mDNS too
+  %(prog)s -u /run/pyro-ns.sock         on a Unix socket
+  %(prog)s -s sql:names.sqlite          names in a file of your choice
+  %(prog)s -s memory                    names forgotten at the end
+  %(prog)s --autoclean 30               forgets servers that cannot be reached
 
   Several name servers that know the same names, for machines that may fail:
-    on a:       pyro-ns -n a -s redis://engine
-    on b:       pyro-ns -n b -s redis://engine
+    on a:       %(prog)s -n a -s redis://engine
+    on b:       %(prog)s -n b -s redis://engine
     clients:    PYRO_NS_HOST=a,b
 
   Only for those who have a token, or a certificate, as the file says:
-    pyro-ns -n 0.0.0.0 --access access.toml
+    %(prog)s -n 0.0.0.0 --access access.toml
     clients:    PYRO_NS_TOKEN=...
   Encrypted:
-    PYRO_SSL=1 PYRO_SSL_SERVERCERT=ns.pem PYRO_SSL_SERVERKEY=ns.key pyro-ns -n 0.0.0.0
+    PYRO_SSL=1 PYRO_SSL_SERVERCERT=ns.pem PYRO_SSL_SERVERKEY=ns.key %(prog)s -n 0.0.0.0
     clients:    PYRO_SSL=1 PYRO_SSL_CACERTS=ca.pem
 
 leases:
@@ -48,10 +48,10 @@ status 0; with 1 if it cannot start, and 2 for a wrong command line.
 """
 
 
-def ns_parser() -> argparse.ArgumentParser:
+def ns_parser(prog: str = "pyro-ns") -> argparse.ArgumentParser:
     """Return what reads the command line, and explains it."""
     parser = argparse.ArgumentParser(
-        prog="pyro-ns",
+        prog=prog,
         description="Runs a Pyro name server: it tells programs where objects are.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,

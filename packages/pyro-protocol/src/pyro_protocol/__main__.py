@@ -16,21 +16,31 @@ from .config_rules import is_secret
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["main"]
+__all__ = ["check_config_parser", "main"]
 
 
-def main(args: Sequence[str] | None = None) -> int:
+def main(args: Sequence[str] | None = None, prog: str = "pyro-check-config") -> int:
     """Print versions and settings, as the environment has made them.
 
     Args:
         args: the command line; None means ``sys.argv``.
+        prog: what the command is called in its messages.
 
     Returns:
         The exit status: 1 if an environment variable has a value that cannot be
         used, else 0.
     """
+    options = check_config_parser(prog).parse_args(args)
+    print(json.dumps(_document(config), indent=2) if options.json else _text(config))
+    for fault in config.faults.values():
+        print(f"Error: {fault}", file=sys.stderr)
+    return 1 if config.faults else 0
+
+
+def check_config_parser(prog: str = "pyro-check-config") -> argparse.ArgumentParser:
+    """Return what reads the command line, and explains it."""
     parser = argparse.ArgumentParser(
-        prog="pyro-check-config",
+        prog=prog,
         description="Print Pyro's versions and the settings that are in force here, "
         "with the PYRO_* environment variables applied. What is not the default is "
         "marked. The exit status is 1 if a variable has an unusable value.",
@@ -38,11 +48,7 @@ def main(args: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--json", action="store_true", help="print a JSON object instead of text"
     )
-    options = parser.parse_args(args)
-    print(json.dumps(_document(config), indent=2) if options.json else _text(config))
-    for fault in config.faults.values():
-        print(f"Error: {fault}", file=sys.stderr)
-    return 1 if config.faults else 0
+    return parser
 
 
 def _text(settings: Configuration) -> str:

@@ -19,7 +19,7 @@ from .targets import Target
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = ["parse_arguments"]
+__all__ = ["parse_arguments", "serve_parser"]
 
 _HIGHEST_PORT: Final = 65535
 # More processes than that are a slip of the finger.
@@ -30,11 +30,11 @@ _DESCRIPTION: Final = "Publishes Python objects, so that other programs can call
 
 _EPILOGUE: Final = """\
 examples:
-  pyro-serve house:Thermostat --name house.thermostat
-  pyro-serve house:Thermostat --no-ns --port 9200
-  pyro-serve house:lamp --name house.lamp  house:Heating.pump --name house.pump
-  pyro-serve house:Thermostat --reload
-  pyro-serve house:Thermostat --port 9200 --workers 4
+  %(prog)s house:Thermostat --name house.thermostat
+  %(prog)s house:Thermostat --no-ns --port 9200
+  %(prog)s house:lamp --name house.lamp  house:Heating.pump --name house.pump
+  %(prog)s house:Thermostat --reload
+  %(prog)s house:Thermostat --port 9200 --workers 4
 
 The module is looked for in the current folder too. Only what is marked with
 @expose can be called. A class gets one instance, which all callers share, unless
@@ -64,13 +64,16 @@ when it is ready, reloading, stopping and alive (NOTIFY_SOCKET, WATCHDOG_USEC).
 """
 
 
-def parse_arguments(args: Sequence[str] | None = None) -> ServeOptions:
+def parse_arguments(
+    args: Sequence[str] | None = None, prog: str = "pyro-serve"
+) -> ServeOptions:
     """Return what the command line says, or end the program with a message.
 
     Args:
         args: the arguments; those of the program if left out.
+        prog: what the command is called in its messages.
     """
-    parser = _parser()
+    parser = serve_parser(prog)
     values = vars(parser.parse_intermixed_args(args))
     targets: list[Target] = values.pop("targets")
     names = _names(parser, targets, values.pop("names"))
@@ -83,9 +86,10 @@ def parse_arguments(args: Sequence[str] | None = None) -> ServeOptions:
     return options
 
 
-def _parser() -> argparse.ArgumentParser:
+def serve_parser(prog: str = "pyro-serve") -> argparse.ArgumentParser:
+    """Return what reads the command line, and explains it."""
     parser = argparse.ArgumentParser(
-        prog="pyro-serve",
+        prog=prog,
         description=_DESCRIPTION,
         epilog=_EPILOGUE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -117,7 +121,7 @@ def _parser() -> argparse.ArgumentParser:
         choices=RULES["SERVERTYPE"].choices,
         help="how calls are run (default: SERVERTYPE, thread)",
     )
-    add("--version", action="version", version=f"pyro-serve {__version__}")
+    add("--version", action="version", version=f"%(prog)s {__version__}")
     _add_address(parser)
     _add_names(parser)
     _add_protection(parser)

@@ -21,23 +21,24 @@ if TYPE_CHECKING:
 __all__ = ["main"]
 
 
-def main(args: Sequence[str] | None = None) -> int:
+def main(args: Sequence[str] | None = None, prog: str = "pyro-serve") -> int:
     """Publish objects until interrupted, and return the exit status.
 
     Args:
         args: the arguments; those of the command line if left out.
+        prog: what the command is called in its messages.
     """
-    options = parse_arguments(args)
+    options = parse_arguments(args, prog)
     try:
         _serve(options)
     except KeyboardInterrupt:
         # Before it was ready; afterwards the signal ends the loop.
         pass
     except TargetError as error:
-        print(f"{error.details}pyro-serve: {error}", file=sys.stderr)
+        print(f"{error.details}{prog}: {error}", file=sys.stderr)
         return 1
     except (PyroError, OSError, ValueError) as error:
-        print(f"pyro-serve: {error}", file=sys.stderr)
+        print(f"{prog}: {error}", file=sys.stderr)
         return 1
     return 0
 

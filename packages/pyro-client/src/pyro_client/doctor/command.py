@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from .report import Step
 
-__all__ = ["main"]
+__all__ = ["doctor_parser", "main"]
 
 _WELL: Final = 0
 _FAILED: Final = 1
@@ -37,25 +37,26 @@ object is called. The settings are those of a client started here: PYRO_* variab
 exit status: 0 all is well, 1 a step failed, 2 wrong usage, 130 interrupted
 
 examples:
-  pyro-doctor                                    the name server
-  pyro-doctor PYRONAME:house.thermostat          an object with a name
-  pyro-doctor PYRO:thermostat@192.168.1.7:9000   an object at a location
-  pyro-doctor 192.168.1.7:9090                   the name server at a location
-  pyro-doctor --json PYROMETA:sensor             for programs
-  PYRO_SSL=1 pyro-doctor PYRO:vault@host:9000    with TLS
+  %(prog)s                                    the name server
+  %(prog)s PYRONAME:house.thermostat          an object with a name
+  %(prog)s PYRO:thermostat@192.168.1.7:9000   an object at a location
+  %(prog)s 192.168.1.7:9090                   the name server at a location
+  %(prog)s --json PYROMETA:sensor             for programs
+  PYRO_SSL=1 %(prog)s PYRO:vault@host:9000    with TLS
 """
 
 
-def main(args: Sequence[str] | None = None) -> int:
+def main(args: Sequence[str] | None = None, prog: str = "pyro-doctor") -> int:
     """Examine the way to an object, and tell what is wrong.
 
     Args:
         args: the command line; None means ``sys.argv``.
+        prog: what the command is called in its messages.
 
     Returns:
         The exit status; ``--help`` lists them.
     """
-    parser = _parser()
+    parser = doctor_parser(prog)
     options = parser.parse_args(args)
     settings = config
     if options.serializer is not None:
@@ -92,9 +93,10 @@ def _print(text: str) -> None:
     print(text, flush=True)  # noqa: T201 - a command
 
 
-def _parser() -> argparse.ArgumentParser:
+def doctor_parser(prog: str = "pyro-doctor") -> argparse.ArgumentParser:
+    """Return what reads the command line, and explains it."""
     parser = argparse.ArgumentParser(
-        prog="pyro-doctor",
+        prog=prog,
         description="Find out why a remote object, or the name server, cannot be "
         "reached, and what to do about it.",
         epilog=_EPILOG,

@@ -19,7 +19,7 @@ from .options import ServeOptions, ServerChoice
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["KEY_VARIABLE", "parse_arguments"]
+__all__ = ["KEY_VARIABLE", "gateway_parser", "parse_arguments"]
 
 KEY_VARIABLE: Final = "PYRO_HTTPGATEWAY_KEY"
 """The environment variable with the gateway key. Unlike the command line, other users
@@ -31,9 +31,9 @@ _MOST_WORKERS: Final = 1024
 
 _EPILOGUE: Final = """\
 examples:
-  pyro-httpgw --expose 'house\\.'
-  PYRO_HTTPGATEWAY_KEY=secret pyro-httpgw --host 0.0.0.0 --expose 'house\\.'
-  pyro-httpgw --unix /run/pyro/gateway.sock --workers 4
+  %(prog)s --expose 'house\\.'
+  PYRO_HTTPGATEWAY_KEY=secret %(prog)s --host 0.0.0.0 --expose 'house\\.'
+  %(prog)s --unix /run/pyro/gateway.sock --workers 4
 
 The name server is found as usual: PYRO_NS_HOST and PYRO_NS_PORT say where. Keys and
 tokens are read from files or the environment, since other users of this machine can
@@ -61,13 +61,16 @@ _SETTINGS: Final = {
 }
 
 
-def parse_arguments(arguments: Sequence[str] | None = None) -> ServeOptions:
+def parse_arguments(
+    arguments: Sequence[str] | None = None, prog: str = "pyro-httpgw"
+) -> ServeOptions:
     """Return what the command line says, or end the program with a message.
 
     Args:
         arguments: the arguments; those of the program if left out.
+        prog: what the command is called in its messages.
     """
-    parser = _parser()
+    parser = gateway_parser(prog)
     given = vars(parser.parse_args(arguments))
     settings = {name: given.pop(name) for name in _SETTINGS if name in given}
     try:
@@ -136,9 +139,10 @@ def _check(settings: dict[str, Any]) -> None:
             raise ValueError(f"{_SETTINGS[name]}: {text}") from error
 
 
-def _parser() -> argparse.ArgumentParser:
+def gateway_parser(prog: str = "pyro-httpgw") -> argparse.ArgumentParser:
+    """Return what reads the command line, and explains it."""
     parser = argparse.ArgumentParser(
-        prog="pyro-httpgw",
+        prog=prog,
         description="Call Pyro objects over HTTP, with answers in JSON.",
         epilog=_EPILOGUE,
         formatter_class=argparse.RawDescriptionHelpFormatter,

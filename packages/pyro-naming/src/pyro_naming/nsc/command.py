@@ -9,7 +9,7 @@ from pyro_protocol import locate_ns
 from pyro_protocol.errors import PyroError
 
 from . import commands, transfer, watching
-from .options import checked_options
+from .options import checked_options, nsc_parser
 from .output import Output, discard_output, tolerate_any_text
 from .request import Command, Request
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-__all__ = ["main"]
+__all__ = ["command_parser", "main"]
 
 _DONE: Final = 0
 _FAILED: Final = 1
@@ -71,14 +71,20 @@ _COMMANDS: Final = {
 }
 
 
-def main(args: Sequence[str] | None = None) -> int:
+def command_parser(prog: str = "pyro-nsc") -> argparse.ArgumentParser:
+    """Return what reads the command line, and explains it."""
+    return nsc_parser(_COMMANDS, prog)
+
+
+def main(args: Sequence[str] | None = None, prog: str = "pyro-nsc") -> int:
     """Run one command and return the exit status.
 
     Args:
         args: the arguments; those of the command line if left out.
+        prog: what the command is called in its messages.
     """
     options = checked_options(
-        args, {name: command.options for name, command in _COMMANDS.items()}
+        args, {name: command.options for name, command in _COMMANDS.items()}, prog
     )
     command = _COMMANDS[options.command]
     if not command.least <= len(options.arguments) <= command.most:

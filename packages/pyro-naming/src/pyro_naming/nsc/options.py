@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-__all__ = ["checked_options"]
+__all__ = ["checked_options", "nsc_parser"]
 
 _EPILOG: Final = """\
 commands that ask:
@@ -31,13 +31,13 @@ commands that change something:
   import [FILE]                 register the names that export wrote
 
 examples:
-  pyro-nsc list lab.
-  pyro-nsc -n a,b,c list                     the first of these that answers
-  pyro-nsc register lab.camera PYRO:camera@lab1:9100 --ttl 60 --owner alice
-  pyro-nsc renew lab.camera --owner alice    within those 60 seconds
-  pyro-nsc watch lab. --existing --json | while read event; do ...; done
-  pyro-nsc -n old export | pyro-nsc -n new import
-  PYRO_NS_TOKEN=... pyro-nsc list            where a token is asked for
+  %(prog)s list lab.
+  %(prog)s -n a,b,c list                     the first of these that answers
+  %(prog)s register lab.camera PYRO:camera@lab1:9100 --ttl 60 --owner alice
+  %(prog)s renew lab.camera --owner alice    within those 60 seconds
+  %(prog)s watch lab. --existing --json | while read event; do ...; done
+  %(prog)s -n old export | %(prog)s -n new import
+  PYRO_NS_TOKEN=... %(prog)s list            where a token is asked for
 
 On a terminal lists are tables, else the lines that scripts know.
 The exit status is 0 if it went well, 1 if it did not, 2 for a wrong command line, 130
@@ -46,18 +46,21 @@ if it was interrupted.
 
 
 def checked_options(
-    args: Sequence[str] | None, options_of: Mapping[str, Iterable[str]]
+    args: Sequence[str] | None,
+    options_of: Mapping[str, Iterable[str]],
+    prog: str = "pyro-nsc",
 ) -> argparse.Namespace:
     """Return the command line, if its options fit the command.
 
     Args:
         args: the arguments; those of the command line if None.
         options_of: the commands, each with the options that not all of them take.
+        prog: what the command is called in its messages.
 
     Raises:
         SystemExit: it is wrong, or help was asked for.
     """
-    parser = _parser(options_of)
+    parser = nsc_parser(options_of, prog)
     options = parser.parse_intermixed_args(args)
     mine = set(options_of[options.command])
     for one in sorted({name for names in options_of.values() for name in names} - mine):
@@ -66,9 +69,12 @@ def checked_options(
     return options
 
 
-def _parser(commands: Iterable[str]) -> argparse.ArgumentParser:
+def nsc_parser(
+    commands: Iterable[str], prog: str = "pyro-nsc"
+) -> argparse.ArgumentParser:
+    """Return what reads the command line of these commands, and explains it."""
     parser = argparse.ArgumentParser(
-        prog="pyro-nsc",
+        prog=prog,
         description="Asks a Pyro name server, and changes what it knows.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
