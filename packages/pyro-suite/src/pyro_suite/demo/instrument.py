@@ -3,7 +3,7 @@
 Nothing in this file opens a socket: it is an ordinary class with an ``@expose`` on it.
 Publish it with::
 
-    pyro-serve instrument:WeatherStation --name example.weatherstation
+    pyro serve pyro_suite.demo.instrument:WeatherStation --name example.weatherstation
 
 The recording and its licence are described in ``data/README.md``.
 """
@@ -13,10 +13,11 @@ from __future__ import annotations
 import time
 from datetime import date, timedelta
 from threading import Condition
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, TypedDict, cast
 
 from pyro_server import behavior, expose, oneway
-from recording import RECORDING, Reading, parse_recording
+
+from .recording import RECORDING, Reading, parse_recording
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -195,9 +196,7 @@ class WeatherStation:
 
 def _value(reading: Reading, column: str) -> float:
     # A TypedDict only takes literal keys; the caller has checked the column.
-    value: object = dict(reading)[column]
-    assert isinstance(value, float)
-    return value
+    return cast("float", dict(reading)[column])
 
 
 def _fahrenheit(celsius: float) -> float:

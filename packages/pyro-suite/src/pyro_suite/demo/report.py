@@ -19,6 +19,9 @@ _Result = TypeVar("_Result")
 
 WIDTH = 88
 
+# Below so many seconds, what they are multiplied with and how that is written.
+_UNITS = ((0.01, 1000, "{:.2f} ms"), (1.0, 1000, "{:.0f} ms"))
+
 _BOLD, _DIM, _GREEN, _RED = "1", "2", "32", "31"
 
 
@@ -119,7 +122,7 @@ class Report:
         """Print a line at once, even into a pipe."""
         if colour and self._coloured:
             text = f"\x1b[{colour}m{text}\x1b[0m"
-        print(text, flush=True)
+        print(text, flush=True)  # noqa: T201 - a command
 
     def error(self, text: str) -> None:
         """Print what went wrong."""
@@ -176,9 +179,7 @@ class Report:
 
 def duration(seconds: float) -> str:
     """Return a duration in a unit that suits it, such as ``0.35 ms`` or ``1.24 s``."""
-    milliseconds = seconds * 1000
-    if milliseconds < 10:
-        return f"{milliseconds:.2f} ms"
-    if milliseconds < 1000:
-        return f"{milliseconds:.0f} ms"
+    for longest, scale, form in _UNITS:
+        if seconds < longest:
+            return form.format(seconds * scale)
     return f"{seconds:.2f} s"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from stage.processes import ChildError, ChildProcess, stop_all
+from pyro_suite.demo.processes import ChildError, ChildProcess, stop_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -58,7 +58,7 @@ def test_all_are_gone_after_stopping(start: Callable[[str], ChildProcess]) -> No
 def test_one_that_does_not_end_when_asked_is_killed_and_named(
     start: Callable[[str], ChildProcess], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("stage.processes.STOP_TIMEOUT_SECONDS", 0.2)
+    monkeypatch.setattr("pyro_suite.demo.processes.STOP_TIMEOUT_SECONDS", 0.2)
     stubborn = start(
         f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {FOREVER}"
     )

@@ -7,9 +7,9 @@ from datetime import date, timedelta
 
 import pytest
 
-from instrument import WeatherStation
+from pyro_suite.demo.instrument import WeatherStation
 
-# Of the file in the package it was taken from; examples/data/README.md names it.
+# Of the file in the package it was taken from; the data's README.md names it.
 SHA_256 = "62f0609f787158128aa2bd102967173a4953122dd4f872bf1d502cae1037df0b"
 
 

@@ -11,20 +11,24 @@ from urllib.parse import urlencode
 
 from pyro_client import BatchProxy, Proxy, locate_ns, resolve
 from pyro_protocol.errors import get_pyro_traceback
-from recording import RECORDING
-from stage.report import duration
+
+from .recording import RECORDING
+from .report import StepError, duration
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from instrument import Statistics
-    from recording import Reading
-    from stage.report import Report, Step
+    from .instrument import Statistics
+    from .recording import Reading
+    from .report import Report, Step
 
 __all__ = ["STATION_NAME", "STATION_TAGS", "Tour"]
 
 STATION_NAME = "example.weatherstation"
 STATION_TAGS = ("kind:instrument", "place:seattle")
+
+# Four years, of which one is a leap year.
+DAYS = 1461
 
 # Above this a gateway that hangs would make the demo look stuck.
 HTTP_TIMEOUT_SECONDS = 10.0
@@ -132,7 +136,7 @@ class Tour:
         )
         rain = [reading["precipitation"] for reading in readings]
         step.check(
-            "every day has arrived", holds=len(readings) == server_side["days"] == 1461
+            "every day has arrived", holds=len(readings) == server_side["days"] == DAYS
         )
         step.check(
             "statistics of the stream equal those made at the instrument",
@@ -142,13 +146,12 @@ class Tour:
         step.conclude(f"{len(readings)} readings, one by one")
 
     def _raw_bytes(self, step: Step, station: Proxy) -> None:
-        raw: object = step.call(
+        raw: bytes = step.call(
             "raw = station.raw_recording()",
             station.raw_recording,
             lambda value: f"{type(value).__name__}: {repr(value)[:60]}...",
         )
         step.check("bytes arrive as bytes", holds=type(raw) is bytes)
-        assert isinstance(raw, bytes)
         digest = hashlib.sha256(raw).hexdigest()
         step.check(
             f"SHA-256 as that of the file, {digest[:16]}...",
@@ -157,18 +160,17 @@ class Tour:
         step.conclude(f"{len(raw)} bytes, checksum right")
 
     def _remote_exception(self, step: Step, station: Proxy) -> None:
-        def fail() -> LookupError | None:
+        def fail() -> Exception:
             try:
                 station.reading("1999-12-31")
             except LookupError as error:
                 return error
-            return None
+            raise StepError("a day before the recording has a reading")
 
         error = step.call('station.reading("1999-12-31")', fail)
         step.check(
             "it is the class raised over there", holds=type(error) is LookupError
         )
-        assert error is not None
         text = "".join(get_pyro_traceback(error))
         step.quote(text)
         step.check(

@@ -8,7 +8,7 @@ from threading import Condition, Thread
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from stage.report import StepError
+from .report import StepError
 
 if TYPE_CHECKING:
     import re
@@ -60,7 +60,7 @@ class ChildProcess:
         self.log: list[str] = []
         self._changed = Condition()
         self._output_ended = False
-        self._process = subprocess.Popen(
+        self._process = subprocess.Popen(  # noqa: S603 - this very Python
             [sys.executable, "-u", *arguments],
             cwd=folder,
             env=dict(environment),
@@ -136,8 +136,7 @@ class ChildProcess:
                 self._process.stdout.close()
 
     def _read(self) -> None:
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
+        for line in self._process.stdout or ():
             with self._changed:
                 self.log.append(line.rstrip("\n"))
                 self._changed.notify_all()
