@@ -74,6 +74,8 @@ _DEFAULTS: Final[dict[str, Any]] = {
     "NS_TTL": 60.0,
     "POLLTIMEOUT": 2.0,
     "PREFER_IP_VERSION": 0,
+    "PYRO4_CLIENTS": False,
+    "PYRO4_HMAC_KEY": "",
     "REMOTE_TRACEBACKS": "always",
     "SERIALIZER": "auto",
     "SERIALIZERS_ACCEPTED": ["native", "serpent", "json", "msgpack"],
@@ -240,6 +242,11 @@ class Configuration:
     """Seconds between two looks at the loop condition."""
     PREFER_IP_VERSION: int
     """4, 6, or 0 for the order of the resolver."""
+    PYRO4_CLIENTS: bool
+    """Whether daemons and name servers answer Pyro4 clients, on the same port."""
+    PYRO4_HMAC_KEY: str
+    """The key that such clients sign their messages with; with a key nobody else is
+    admitted."""
     REMOTE_TRACEBACKS: str
     """Which callers get the tracebacks of exceptions: ``always``, all of them;
     ``authenticated``, those with an identity; ``never``. The others get the class, the

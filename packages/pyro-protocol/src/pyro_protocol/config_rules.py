@@ -139,7 +139,7 @@ def from_text(item: str, text: str, default: object) -> Any:
 
 def is_secret(item: str) -> bool:
     """Tell whether the value of an item is not to be shown."""
-    return item.endswith(("PASSWD", "TOKEN"))
+    return item.endswith(("HMAC_KEY", "PASSWD", "TOKEN"))
 
 
 def _shown(item: str, value: object) -> str:

@@ -35,7 +35,7 @@ from typing import Any, Final
 from ..config import config
 from ..errors import SecurityError, SerializeError
 from .allowed import allowed_class, is_dataclass_type, is_named_tuple
-from .codec import type_name, unknown_as_dict
+from .codec import dialect, type_name, unknown_as_dict
 from .connection_states import UnboundReferenceError
 from .exceptions import exception_from_dict, is_exception_dict
 from .foreign import PLAIN_FORMS
@@ -212,7 +212,8 @@ def simplify(
         return form(obj)
     known = wire_form(obj, serializer)
     if known is not None:
-        return known
+        spoken = dialect.get()
+        return known if spoken is None else spoken.written(known)
     special = None if own is None else own(obj)
     if special is not None:
         return special
@@ -350,6 +351,10 @@ def class_from_dict(
     converter = _dict_to_class.get(name)
     if converter is not None:
         return converter(name, data)
+    spoken = dialect.get()
+    if spoken is not None:
+        data = spoken.read(data, name)
+        name = data[CLASS_KEY] if type(data[CLASS_KEY]) is str else name
     if is_exception_dict(name, data):
         return exception_from_dict(name, data, inner)
     clazz = allowed_class(name)

@@ -7,18 +7,21 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from ..errors import SecurityError, SerializeError
+from ..frozen import NamedTuple
 from ..wire.frame import SplitPayload
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from ..wire.frame import Payload
 
 __all__ = [
     "Buffer",
     "Call",
+    "Dialect",
     "Serializer",
     "check_call",
+    "dialect",
     "type_name",
     "unknown_as_dict",
 ]
@@ -26,6 +29,23 @@ __all__ = [
 unknown_as_dict: Final[ContextVar[bool]] = ContextVar("unknown_as_dict", default=False)
 """Whether what is of an unknown class is read as a dictionary, whatever the
 configuration says."""
+
+
+class Dialect(NamedTuple):
+    """What a family of peers calls the classes of the wire.
+
+    Attributes:
+        written: returns a class dictionary with Pyro5's names as such a peer has it.
+        read: returns a class dictionary of such a peer, given with the name of its
+            class, with Pyro5's names.
+    """
+
+    written: Callable[[dict[str, Any]], dict[str, Any]]
+    read: Callable[[dict[Any, Any], str], dict[Any, Any]]
+
+
+dialect: Final[ContextVar[Dialect | None]] = ContextVar("dialect", default=None)
+"""What classes are called in what is being read or written; None is as in Pyro5."""
 
 Buffer = bytes | bytearray | memoryview
 """What serializers read: bytes, or anything that shows them without a copy."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, replace
 from enum import Enum
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -44,6 +45,7 @@ from .peer import Peer
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from ..serializers import Serializer
     from .settings import SessionSettings
 
 __all__ = ["ConnectRequest", "ServerSession", "ServerState"]
@@ -125,7 +127,7 @@ class ServerSession(Peer):
             socket that the program has connected itself.
     """
 
-    __slots__ = ("_state", "closing")
+    __slots__ = ("_in_pyro4", "_state", "closing")
 
     def __init__(
         self,
@@ -145,6 +147,7 @@ class ServerSession(Peer):
         # Inflating takes time, which only the one who handles the request may take.
         self._decoder.inflates = not connected
         self._state = _OPEN if connected else _AWAITING_CONNECT
+        self._in_pyro4 = False
         self.closing: bool = False
 
     @property
@@ -245,7 +248,46 @@ class ServerSession(Peer):
                 return
             self._connect(frame, None if decoder.buffered else message)
         except FrameError as error:
-            self._refuse(None, str(error.error))
+            if settings.pyro4 is None or not self._turn_to_pyro4(settings.pyro4):
+                self._refuse(None, str(error.error))
+
+    def _turn_to_pyro4(self, settings: SessionSettings) -> bool:
+        """Go on in protocol 48, if that is what the client has begun with.
+
+        Args:
+            settings: those for such clients.
+        """
+        from ..pyro4 import (  # noqa: PLC0415 - few programs need it
+            PYRO4_PREFIX,
+            Pyro4Decoder,
+            encode_pyro4_frame,
+        )
+
+        data = self._decoder.take()
+        if not data.startswith(PYRO4_PREFIX):
+            return False
+        # What is agreed on, and what is quick, is for protocol 502.
+        self._plain = False
+        self._offered = frozenset()
+        self._in_pyro4 = True
+        self._settings = settings
+        self._serializers = settings.serializers
+        self._usable = settings.usable[0]
+        key, logs = settings.hmac_key, settings.log_wire
+        self._encode = partial(encode_pyro4_frame, key=key, logs=logs)
+        decoder: Any = Pyro4Decoder(
+            self._decoder.max_size,
+            settings.max_annotations,
+            _BEFORE,
+            max_inflate_ratio=settings.max_inflate_ratio,
+            key=key,
+            logs=logs,
+        )
+        # It does what `Decoder` does.
+        self._decoder = decoder
+        decoder.receive_data(data)
+        self._begin()
+        return True
 
     def _malformed(self, failure: FrameError) -> None:
         """Have a message that cannot be understood refused, as far as possible."""
@@ -271,6 +313,17 @@ class ServerSession(Peer):
             message: all its bytes, if it may be known again by them; else None.
         """
         self._move(_VALIDATING)
+        pyro4 = self._settings.pyro4
+        if self._in_pyro4:
+            self._connect_pyro4(frame)
+            return
+        if pyro4 is not None and pyro4.hmac_key is not None:
+            self._refuse(
+                frame,
+                "this server admits only clients of Pyro4's protocol that sign their "
+                "messages with its HMAC key (see PYRO4_HMAC_KEY)",
+            )
+            return
         if frame.serializer_id in PICKLED_NAMES:
             # Nobody's code runs here before its client has been admitted.
             self._refuse(
@@ -294,6 +347,21 @@ class ServerSession(Peer):
             annotations = MappingProxyType(frame.annotations)
             kept = replace(request, frame=frame._replace(annotations=annotations))
             keep(self._settings.usual_connects, (self._offered, message), kept)
+
+    def _connect_pyro4(self, frame: Frame) -> None:
+        """Check a CONNECT of protocol 48 and hand it on, or refuse it."""
+        # Few programs need either.
+        from ..dispatch import DAEMON_NAME  # noqa: PLC0415
+        from ..pyro4 import read_pyro4_connect  # noqa: PLC0415
+
+        try:
+            serializer = self._accepted(frame.serializer_id)
+            object_id, handshake = read_pyro4_connect(serializer, frame)
+        except PyroError as error:
+            self._refuse(frame, str(error))
+            return
+        # A client that asks about no object may still call each.
+        self._events.append(ConnectRequest(frame, object_id or DAEMON_NAME, handshake))
 
     def send_accept(
         self,
@@ -335,6 +403,8 @@ class ServerSession(Peer):
             message = usual_accept(serializer, handshake, metadata, key, capabilities)
         if message is not None:
             self._out.append(message)
+        elif self._in_pyro4:
+            self._accept_pyro4(frame, serializer, handshake, metadata, annotations)
         else:
             payload = write_accept(serializer, handshake, metadata)
             annotations = with_capabilities(annotations, names, settings)
@@ -351,6 +421,28 @@ class ServerSession(Peer):
         self._decoder.inflates = False
         if self._decoder.buffered:
             self._decode()
+
+    def _accept_pyro4(
+        self,
+        frame: Frame,
+        serializer: Serializer,
+        handshake: object,
+        metadata: Mapping[str, object],
+        annotations: Annotations,
+    ) -> None:
+        """Answer a CONNECT of protocol 48."""
+        from ..pyro4 import FLAG_METADATA, accept_value  # noqa: PLC0415 - see above
+
+        payload = serializer.dumps(accept_value(frame, handshake, metadata))
+        self._queue(
+            _CONNECTOK,
+            frame.serializer_id,
+            frame.flags & FLAG_METADATA,
+            frame.sequence,
+            payload,
+            annotations,
+            frame.correlation_id,
+        )
 
     def send_refusal(
         self,

@@ -6,6 +6,7 @@ from functools import lru_cache
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
+from ..errors import LocalProtocolError
 from ..frozen import Frozen, computed
 from ..serializers import Serializer, serializers, serializers_by_id, serializers_within
 from ..serializers.opt_in import PICKLED_IDS, opted_in
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ..config import Configuration
+    from ..pyro4.signatures import HmacKey
     from .capabilities import Agreement
     from .client import ConnectAccepted
     from .server import ConnectRequest
@@ -49,6 +51,10 @@ class SessionSettings(Frozen):
         accepted_serializers: the ids that requests may be made with. marshal is
             not among the defaults, because Python documents it as unsafe against
             hostile data.
+        hmac_key: what messages of protocol 48 have to be signed with; None if they
+            must not be.
+        pyro4: the settings for clients that speak protocol 48, that of Pyro4; None if
+            there can be none.
         serializers: what reads messages, by id; within the limits of nesting.
         plain: whether small messages need nothing but a header.
         usable: the serializers that requests have been made with, once checked; first
@@ -72,6 +78,8 @@ class SessionSettings(Frozen):
     accepted_serializers: frozenset[int] = frozenset(
         serializers[name].id for name in ("native", "serpent", "json", "msgpack")
     )
+    hmac_key: HmacKey | None = None
+    pyro4: SessionSettings | None = None
     serializers: Mapping[int, Serializer] = serializers_by_id
     plain: bool = computed()
     # Both here, as they are the same for all sessions with the same settings.
@@ -109,6 +117,19 @@ class SessionSettings(Frozen):
         """
         return _settings(tuple(config.SERIALIZERS_ACCEPTED), *_items_of(config))
 
+    def with_hmac_key(self, key: HmacKey | None) -> SessionSettings:
+        """Return the same settings with another key for clients of protocol 48.
+
+        Raises:
+            LocalProtocolError: there can be no such clients.
+        """
+        if self.pyro4 is None:
+            raise LocalProtocolError(
+                "a HMAC key is for Pyro4 clients, and they are not admitted; see "
+                "PYRO4_CLIENTS"
+            )
+        return self.__replace__(pyro4=self.pyro4.__replace__(hmac_key=key))
+
     def limited(self, serializer: Serializer) -> Serializer:
         """Return the serializer of the same format that keeps to these limits."""
         return self.serializers.get(serializer.id, serializer)
@@ -126,6 +147,8 @@ _items_of: Final = attrgetter(
     "MAX_STREAMS",
     "COMPRESSION",
     "LOGWIRE",
+    "PYRO4_CLIENTS",
+    "PYRO4_HMAC_KEY",
 )
 
 
@@ -144,6 +167,8 @@ def _settings(
     max_streams: int,
     compress: bool,
     log_wire: bool,
+    pyro4: bool,
+    hmac_key: str,
 ) -> SessionSettings:
     known = {**serializers, **dict.fromkeys(PICKLED_IDS)}
     unknown = set(accepted) - set(known)
@@ -152,7 +177,7 @@ def _settings(
             f"SERIALIZERS_ACCEPTED names unknown serializers: "
             f"{', '.join(sorted(unknown))}; known: {', '.join(sorted(known))}"
         )
-    return SessionSettings(
+    settings = SessionSettings(
         max_message_size=max_message_size,
         handshake_message_size=min(handshake_message_size, max_message_size),
         max_annotations=max_annotations,
@@ -167,3 +192,16 @@ def _settings(
         ),
         serializers=serializers_within(max_nesting=max_nesting, bytes_repr=bytes_repr),
     )
+    if not pyro4:
+        return settings
+    from .. import pyro4 as dialect  # noqa: PLC0415 - few programs need it
+
+    variant = settings.__replace__(
+        hmac_key=dialect.HmacKey(hmac_key) if hmac_key else None,
+        serializers=dialect.pyro4_serializers(
+            settings.accepted_serializers,
+            max_nesting=max_nesting,
+            bytes_repr=bytes_repr,
+        ),
+    )
+    return settings.__replace__(pyro4=variant)

@@ -42,6 +42,7 @@ __all__ = [
     "MAX_INFLATE_RATIO",
     "Decoder",
     "FrameError",
+    "inflate_payload",
 ]
 
 _PREFIX_SIZE: Final = 6
@@ -190,6 +191,12 @@ class Decoder:
         self._data = b""
         self._tail = None
         self._start = self._tail_size = 0
+
+    def take(self) -> bytes:
+        """Return what was received and not read yet, and drop it."""
+        data = bytes(self._join())
+        self.forget()
+        return data
 
     @property
     def missing(self) -> int:
@@ -507,7 +514,7 @@ class Decoder:
         chunks_size = sum(CHUNK.size + len(data) for data in frame.annotations.values())
         return frame._replace(
             flags=frame.flags & ~FLAG_COMPRESSED,
-            payload=_inflate(
+            payload=inflate_payload(
                 payload, self.max_size - chunks_size, self.max_inflate_ratio
             ),
         )
@@ -544,7 +551,7 @@ def _unexpected_kind(kind: int, accepted: Any) -> RemoteProtocolError:
     )
 
 
-def _inflate(payload: Buffer, limit: int, ratio: int) -> bytes:
+def inflate_payload(payload: Buffer, limit: int, ratio: int) -> bytes:
     """Inflate a payload that must not become larger than ``limit`` bytes.
 
     Raises:

@@ -42,6 +42,7 @@ __all__ = [
     "MessageType",
     "Payload",
     "SplitPayload",
+    "annotation_id",
     "encode_annotations",
     "encode_frame",
     "encode_plain_frame",
@@ -273,7 +274,7 @@ def encode_frame(
 
 # Programs use a handful, and each is short.
 @lru_cache(64)
-def _id_of(name: Any) -> bytes:
+def annotation_id(name: Any) -> bytes:
     """Return the id of an annotation as bytes.
 
     Raises:
@@ -308,5 +309,5 @@ def encode_annotations(annotations: Mapping[Any, Any]) -> bytes:
     parts: list[Buffer] = []
     for name, value in annotations.items():
         size = len(value) if type(value) is bytes else _size_of(name, value)
-        parts += (CHUNK.pack(_id_of(name), size), value)
+        parts += (CHUNK.pack(annotation_id(name), size), value)
     return b"".join(parts)
