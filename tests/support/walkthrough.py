@@ -141,9 +141,9 @@ class Walk:
         if step.command[0] == "cd":
             self._folder = EXAMPLES.parent / step.command[1]
             return
-        words = [self._here(word) for word in step.command]
+        words = [self.here(word) for word in step.command]
         settings = self._settings | {
-            name: self._here(value) for name, value in step.settings.items()
+            name: self.here(value) for name, value in step.settings.items()
         }
         if step.program in self._staying:
             self._start(step, words, settings)
@@ -181,12 +181,12 @@ class Walk:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            encoding="utf-8",
             timeout=2 * DEADLINE,
             check=False,
         )
         # What replaces itself on a terminal, as a progress bar, is there as it ends.
-        printed = "\n".join(line.split("\r")[-1] for line in done.stdout.split("\n"))
+        lines = done.stdout.decode().replace("\r\n", "\n").split("\n")
+        printed = "\n".join(line.split("\r")[-1] for line in lines)
         wanted = "\n".join(
             "(?:.*\n)*.*" if line == "…" else self._pattern(line)
             for line in step.output
@@ -199,13 +199,14 @@ class Walk:
         for name, port in match.groupdict().items():
             self._replacing[name.removeprefix("port")] = port
 
-    def _here(self, text: str) -> str:
+    def here(self, text: str) -> str:
+        """Return a text of the README as it is here."""
         for there, here in self._replacing.items():
             text = text.replace(there, here)
         return text
 
     def _pattern(self, line: str) -> str:
-        pattern = re.escape(self._here(line)).replace("…", ".*")
+        pattern = re.escape(self.here(line)).replace("…", ".*")
         return _SYSTEM_PORT.sub(self._any_port, pattern)
 
     def _any_port(self, match: re.Match[str]) -> str:
