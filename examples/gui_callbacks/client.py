@@ -60,6 +60,8 @@ class Window:
 
     def draw(self, degrees: float) -> None:
         """Draw one more point of the curve."""
+        if 0 < self._most_readings <= self.readings:
+            return
         self.readings += 1
         self.drawn_by.add(threading.current_thread().name)
         self._points = [*self._points, degrees][-WIDTH:]
@@ -72,14 +74,17 @@ class Window:
         self._canvas.delete("all")
         if len(self._points) > 1:
             self._canvas.create_line(line, fill="red")
-        if self.answer and 0 < self._most_readings <= self.readings:
-            self._most_readings = 0
-            self._root.destroy()
+        self._close_if_done()
 
     def show_answer(self, answer: str) -> None:
         """Show what the call of the button has returned."""
         self.answer = answer
         self._root.title(answer)
+        self._close_if_done()
+
+    def _close_if_done(self) -> None:
+        if self.answer and self.readings == self._most_readings:
+            self._root.quit()
 
     def _press(self) -> None:
         self._furnace.heat_to(900.0).then(
