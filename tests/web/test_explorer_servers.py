@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -67,6 +68,7 @@ def test_the_page_comes_back_when_the_gateway_does(
     with GatewayProcess(environment=showroom.environment) as gateway:
         page = visitor.open(f"#/{THERMOSTAT}/heat", port=gateway.port)
         expect(page.locator("#standing")).to_have_text("live")
+        expect(card(page, "heat")).to_be_visible()
     expect(page.locator("#standing")).to_have_text("no connection")
     card(page, "heat").get_by_role("button", name="Call", exact=True).click()
     expect(card(page, "heat").locator(".problem")).to_contain_text("does not answer")
@@ -75,4 +77,23 @@ def test_the_page_comes_back_when_the_gateway_does(
     ) as gateway:
         expect(page.locator("#standing")).to_have_text("live")
         expect(call(page, "heat")).to_contain_text("room: hall")
+        page.close()
+
+
+def test_an_object_that_could_not_be_asked_is_shown_when_the_gateway_is_back(
+    visitor: Visitor, showroom: Showroom
+) -> None:
+    visitor.statuses.add(0)
+    describing = re.compile(r"describe$")
+    with GatewayProcess(environment=showroom.environment) as gateway:
+        page = visitor.open(port=gateway.port)
+        page.route(describing, lambda route: route.abort())
+        page.goto(f"{page.url}#/{THERMOSTAT}/heat")
+        expect(page.get_by_role("button", name="Try again")).to_be_visible()
+    expect(page.locator("#standing")).to_have_text("no connection")
+    page.unroute(describing)
+    with GatewayProcess(
+        "-p", str(gateway.port), environment=showroom.environment
+    ) as gateway:
+        expect(card(page, "heat")).to_be_visible()
         page.close()

@@ -19,8 +19,9 @@ const list = document.getElementById("objects");
 const standing = document.getElementById("standing");
 
 /**
- * The objects there are. It dispatches `known` once it has asked, and `change` with the
- * name of an object as `detail.name` and what has happened as `detail.kind`.
+ * The objects there are. It dispatches `known` once it has asked, `back` when it has
+ * asked again after a pause, and `change` with the name of an object as `detail.name` and
+ * what has happened as `detail.kind`.
  */
 export class Catalogue extends EventTarget {
   constructor() {
@@ -98,7 +99,10 @@ export class Catalogue extends EventTarget {
     if (!this.known) {
       this.known = true;
       this.dispatchEvent(new Event("known"));
-    } else if (before.has(this.chosen) !== this.objects.has(this.chosen)) {
+      return;
+    }
+    this.dispatchEvent(new Event("back"));
+    if (before.has(this.chosen) !== this.objects.has(this.chosen)) {
       const kind = this.objects.has(this.chosen) ? "added" : "removed";
       this.#tell(kind, this.chosen);
     }

@@ -36,6 +36,7 @@ const WHAT_HAPPENED = {
 };
 
 catalogue.addEventListener("known", show);
+catalogue.addEventListener("back", () => page.retry(catalogue.metadataOf(page.name)));
 catalogue.addEventListener("change", ({ detail: { kind, name } }) => {
   if (name === page.name) page.note(WHAT_HAPPENED[kind], catalogue.metadataOf(name));
 });

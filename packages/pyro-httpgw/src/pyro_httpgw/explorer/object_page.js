@@ -67,10 +67,16 @@ export class ObjectPage {
       this.#open(member);
     } catch (error) {
       if (error.name === "AbortError") return;
+      this.failed = true;
       const again = button("Try again", () => this.reload(metadata), { class: "small-button" });
       waiting.replaceWith(renderProblem(error), again);
       if (error.status === 401) askForKey().then(() => this.reload(metadata));
     }
+  }
+
+  /** Ask the object anew if it could not be shown: perhaps the gateway was away. */
+  retry(metadata) {
+    if (this.failed) this.reload(metadata);
   }
 
   /** Ask the object anew. */
@@ -95,6 +101,7 @@ export class ObjectPage {
     this.name = name;
     this.cards = undefined;
     this.banner = undefined;
+    this.failed = false;
   }
 
   #render(description, metadata) {
