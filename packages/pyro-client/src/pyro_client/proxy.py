@@ -120,7 +120,10 @@ class Proxy(ProxySettings):
         clazz = type(self)
         if clazz is not Proxy and any(_overridden(clazz, hook) for hook in _HOOKS):
             return RemoteMethod(_in_mode(binding, self._pyro_call), name)
-        method = RemoteMethod(_in_mode(binding, binding.call), name)
+        call = binding.call
+        if binding.asynchronous:
+            call = _in_mode(binding, call)
+        method = RemoteMethod(call, name)
         # Found there the next time, without coming here.
         self.__dict__[name] = method
         return method

@@ -9,6 +9,7 @@ read. While nobody waits, the watcher listens for signs of life and for callback
 from __future__ import annotations
 
 import time
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from pyro_protocol.context import call_state
@@ -65,6 +66,10 @@ _INVOKE: Final = int(MessageType.INVOKE)
 # While the peer does not take more, what it sends is looked for that often.
 _LOOK_SECONDS: Final = 0.1
 _NEVER: Final = 3600.0
+
+
+# Programs that connect for each call make the same calls over and over.
+_usual_beginnings: Final = lru_cache(64)(CallBeginnings)
 
 
 class SharedChannel(StreamingChannel):
@@ -131,10 +136,12 @@ class SharedChannel(StreamingChannel):
         with self._lock:
             begins = self._begins
             if begins is None or self._begins_for != (object_id, timeout):
-                annotations = NO_ANNOTATIONS
-                if timeout is not None:
-                    annotations = self._session.with_deadline(annotations, timeout)
-                begins = self._begins = CallBeginnings(object_id, annotations)
+                if timeout is None:
+                    begins = _usual_beginnings(object_id)
+                else:
+                    annotations = self._session.with_deadline(NO_ANNOTATIONS, timeout)
+                    begins = CallBeginnings(object_id, annotations)
+                self._begins = begins
                 self._begins_for = object_id, timeout
         pack, sock = new_arguments_packer(), self.sock
         return (

@@ -11,6 +11,7 @@ import select
 import socket
 import struct
 import sys
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Protocol
 
 from pyro_protocol.transport.tls import is_encrypted
@@ -32,6 +33,7 @@ _WAIT_ALL: Final = getattr(socket, "MSG_WAITALL", 0)
 # A time-out of zero would mean to wait for ever.
 _SHORTEST: Final = 0.0001
 _MICROSECONDS: Final = 1_000_000
+_TIME: Final = struct.Struct("ll")
 # The system takes no more; whoever waits looks at the clock, and waits again.
 _LONGEST: Final = 1_000_000.0
 # How much longer a wait may be cut into pieces by the time-out of the last one.
@@ -93,6 +95,16 @@ def _has_kernel_timeouts() -> bool:
     return bool(_DONT_WAIT) and sys.platform != "win32"
 
 
+# Each connection is given the same.
+@lru_cache(64)
+def _kernel_time(seconds: float) -> bytes:
+    """Return a time-out as the system wants it; nothing is one for ever."""
+    if seconds == math.inf:
+        return _TIME.pack(0, 0)
+    micros = int(max(seconds, _SHORTEST) * _MICROSECONDS)
+    return _TIME.pack(*divmod(micros, _MICROSECONDS))
+
+
 class PlainLine:
     """A plain socket in blocking mode, with a receive time-out in the kernel.
 
@@ -116,13 +128,8 @@ class PlainLine:
 
     def set_patience(self, seconds: float) -> None:
         """Have a receive wait so long, at the most."""
-        if seconds == math.inf:
-            whole, rest = 0, 0
-        else:
-            micros = int(max(seconds, _SHORTEST) * _MICROSECONDS)
-            whole, rest = divmod(micros, _MICROSECONDS)
         self.sock.setsockopt(
-            socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", whole, rest)
+            socket.SOL_SOCKET, socket.SO_RCVTIMEO, _kernel_time(seconds)
         )
         self.patience = seconds
 

@@ -28,8 +28,6 @@ from .watcher import watcher
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from pyro_protocol.serializers import Serializer
-    from pyro_protocol.session import ConnectAccepted
     from pyro_protocol.wire import Buffer
 
 __all__ = ["LOOK_SECONDS", "WritingChannel"]
@@ -58,11 +56,8 @@ class WritingChannel(BlockingChannel):
     )
 
     def __init__(self, channel: BlockingChannel) -> None:
-        super().__init__(
-            channel.sock, channel.uri, channel.session, timeout=channel.timeout
-        )
-        self.accepted: ConnectAccepted | None = channel.accepted
-        self.serializer: Serializer = channel.serializer
+        # Not the way of a new channel, which would find out again what is known.
+        self._take_over(channel)
         self._line: Line = open_line(channel.sock)
         # Guarded by the lock, as is the session: whether somebody writes without it,
         # who waits to do so, whether somebody reads, and whether anything forbids the

@@ -25,6 +25,7 @@ from .capabilities import (
     DEFAULT_CAPABILITIES,
     HEARTBEAT,
     agree,
+    encode_capabilities,
     with_capabilities,
     without_capabilities,
 )
@@ -190,14 +191,14 @@ class ClientSession(Peer):
         """
         if self._state is not _UNCONNECTED:
             raise LocalProtocolError("the conversation has begun already")
-        settings = self._settings
+        settings, offered = self._settings, self._offered
         message = None
         if (
             settings.plain
             and not (self.sequence or annotations)
             and correlation_id is None
         ):
-            own = with_capabilities(annotations, self._offered, settings)
+            own = encode_capabilities(offered, settings) if offered else b""
             message = usual_connect(serializer, object_id, handshake, own)
         if message is not None:
             self._out.append(message)
@@ -208,7 +209,7 @@ class ClientSession(Peer):
                 0,
                 self.sequence,
                 write_connect(serializer, object_id, handshake),
-                with_capabilities(annotations, self._offered, settings),
+                with_capabilities(annotations, offered, settings),
                 correlation_id,
             )
         self._serializer = serializer
@@ -336,6 +337,8 @@ class ClientSession(Peer):
         Raises:
             ProtocolError: they break the protocol; the conversation is over.
         """
+        if self._state is _CONNECTING and self._take_usual_answer(data):
+            return
         self._decoder.receive_data(data)
         self._decode()
 
@@ -345,14 +348,13 @@ class ClientSession(Peer):
         Raises:
             ProtocolError: they break the protocol; the conversation is over.
         """
+        self._answer = None
         self._decoder.receive_written(count)
         self._decode()
 
     def _decode(self) -> None:
         if self._state is _CLOSED:
             raise RemoteProtocolError("the server spoke after the conversation's end")
-        if self._state is _CONNECTING and self._settings.plain:
-            self._take_usual_answer()
         try:
             while (frame := self._next_frame()) is not None:
                 if self._routes:
@@ -410,7 +412,8 @@ class ClientSession(Peer):
 
     def end(self) -> None:
         """Take notice that this side has ended the conversation."""
-        self._close()
+        self._state = _CLOSED
+        self._may_call = False
 
     def ends_connection(self, error: BaseException) -> bool:
         """Whether the server closes the connection after it has sent an exception.
@@ -450,22 +453,26 @@ class ClientSession(Peer):
                 kept = accepted._replace(lease_key=None), agreement
                 keep(self._settings.usual_answers, known, kept)
 
-    def _take_usual_answer(self) -> None:
+    def _take_usual_answer(self, message: bytes) -> bool:
         """Take in the answer to CONNECT, if the same bytes have come before.
 
         Only the name of the connection is different each time.
         """
-        self._answer = message = self._decoder.untouched
-        if message is None:
-            return
-        rest, key = without_key(message)
-        known = (self._offered, self._serializer.id), rest
-        kept = self._settings.usual_answers.get(known)
-        if kept is not None:
+        settings = self._settings
+        if not settings.plain or self._decoder.buffered:
             self._answer = None
-            self._decoder.forget()
-            accepted, agreement = kept
-            self._admitted(ConnectAccepted(*accepted[:-1], key), agreement)
+            return False
+        rest, key = without_key(message)
+        kept = settings.usual_answers.get(((self._offered, self._serializer.id), rest))
+        if kept is None:
+            # To be kept, if it is all of an answer that others may get, too.
+            self._answer = message
+            return False
+        accepted, agreement = kept
+        # What the class does, without a call in between.
+        fields = *accepted[:-1], key
+        self._admitted(tuple.__new__(ConnectAccepted, fields), agreement)
+        return True
 
     def _admitted(self, accepted: ConnectAccepted, agreement: Agreement) -> None:
         """Begin to work with what was agreed on."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ..serializers import Serializer
-    from ..wire import Annotations, Frame, Payload
+    from ..wire import Frame, Payload
 
 __all__ = [
     "USUAL_GREETING",
@@ -108,7 +108,7 @@ def write_connect(serializer: Serializer, object_id: str, greeting: object) -> b
 
 
 def usual_connect(
-    serializer: Serializer, object_id: str, greeting: object, annotations: Annotations
+    serializer: Serializer, object_id: str, greeting: object, capabilities: bytes
 ) -> bytes | None:
     """Return a whole CONNECT with the sequence number 0, if it is the usual one.
 
@@ -116,11 +116,15 @@ def usual_connect(
         serializer: what it is written with.
         object_id: the object that is asked about.
         greeting: the value for the server's own check.
-        annotations: data to send along, nothing of it secret.
+        capabilities: the annotation that offers them; b"" if there are none.
     """
-    if not _is_usual(greeting) or len(object_id) > _LONGEST_ID:
+    if (
+        type(greeting) is not str
+        or greeting != USUAL_GREETING
+        or len(object_id) > _LONGEST_ID
+    ):
         return None
-    return _usual_connect(serializer, object_id, tuple(annotations.items()))
+    return _usual_connect(serializer, object_id, capabilities)
 
 
 def read_connect(serializer: Serializer, payload: Payload) -> Connect:
@@ -273,12 +277,11 @@ def _names(metadata: dict[str, Any], key: str) -> frozenset[str]:
 
 @lru_cache(_MOST_KEPT)
 def _usual_connect(
-    serializer: Serializer, object_id: str, annotations: tuple[tuple[str, bytes], ...]
+    serializer: Serializer, object_id: str, capabilities: bytes
 ) -> bytes:
     payload = write_connect(serializer, object_id, USUAL_GREETING)
-    return b"".join(
-        encode_frame(_CONNECT, serializer.id, 0, 0, payload, dict(annotations))
-    )
+    annotations = {CAPABILITIES_ID: capabilities} if capabilities else {}
+    return b"".join(encode_frame(_CONNECT, serializer.id, 0, 0, payload, annotations))
 
 
 @lru_cache(_MOST_KEPT)

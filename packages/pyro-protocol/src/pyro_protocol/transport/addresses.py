@@ -6,6 +6,7 @@ import errno
 import os
 import socket
 import stat
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import CommunicationError
@@ -90,21 +91,27 @@ def _addresses(
     Raises:
         OSError: the host is not known.
     """
+    # The system's resolver would take its time to find out just that.
+    family = _family_of(host)
     wanted = preferred_family(config)
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    if wanted in (socket.AF_UNSPEC, family):
-        try:
-            # The system's resolver would take its time to find out just that.
-            socket.inet_pton(family, host)
-        except (OSError, ValueError):
-            pass
-        else:
-            return [(family, (host, port))]
+    if family is not None and wanted in (socket.AF_UNSPEC, family):
+        return [(family, (host, port))]
     try:
         found = socket.getaddrinfo(host, port, wanted, socket.SOCK_STREAM)
     except UnicodeError as error:
         raise OSError(f"{host!r} is not a host name: {error}") from error
     return [(one[0], one[-1]) for one in found]
+
+
+@lru_cache(256)
+def _family_of(host: str) -> socket.AddressFamily | None:
+    """Return the family of an address in numbers; None if the host has a name."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        socket.inet_pton(family, host)
+    except (OSError, ValueError):
+        return None
+    return family
 
 
 def prepare_connected(sock: socket.socket, config: Configuration) -> None:

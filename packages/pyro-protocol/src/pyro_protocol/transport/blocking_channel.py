@@ -27,7 +27,7 @@ from ..session import (
     SessionSettings,
     read_reply,
 )
-from ..session.capabilities import DEFAULT_CAPABILITIES
+from ..session.capabilities import DEFAULT_CAPABILITIES, NATIVE
 from ..wire import (
     FLAG_EXCEPTION,
     FLAG_ONEWAY,
@@ -152,6 +152,21 @@ class BlockingChannel:
         self._owns_socket = owns_socket
         self._receive_flags = 0 if is_encrypted(sock) else _WAIT_ALL
 
+    def _take_over(self, channel: BlockingChannel) -> None:
+        """Be what another channel was, with its connection; nobody uses that one."""
+        self.sock = channel.sock
+        self.uri = channel.uri
+        self.timeout = channel.timeout
+        self.accepted = channel.accepted
+        self.serializer = channel.serializer
+        self._session = channel._session
+        self._compresses = channel._compresses
+        self._lock = channel._lock
+        self.closed = channel.closed
+        self._timed = channel._timed
+        self._owns_socket = channel._owns_socket
+        self._receive_flags = channel._receive_flags
+
     @classmethod
     def connect(
         cls,
@@ -189,7 +204,7 @@ class BlockingChannel:
         patience = time_limit(timeout)
         deadline = None if patience is None else time.monotonic() + patience
         try:
-            context = client_tls_context(config)
+            context = client_tls_context(config) if config.SSL else None
             sock = connect_socket(uri, config, patience)
             if context is not None:
                 sock = context.wrap_socket(
@@ -253,7 +268,13 @@ class BlockingChannel:
             serializer, self.uri.object_id, handshake, annotations, correlation_id
         )
         self._send(session.data_to_send(), deadline)
-        event = self._next_event(deadline)
+        data = None
+        if deadline is None:
+            try:
+                data = self.sock.recv(_RECEIVE_SIZE)
+            except OSError as error:
+                raise self._lost(error, "receiving") from error
+        event = self._next_event(deadline, data)
         if isinstance(event, ConnectRefused):
             raise rejected(self.uri, event)
         if not isinstance(event, ConnectAccepted):
@@ -268,7 +289,13 @@ class BlockingChannel:
             ValueError: there is no serializer of that name.
             LocalProtocolError: native is demanded, and the server does not have it.
         """
-        return self._session.limited(choose_serializer(name, native=self.native))
+        session = self._session
+        native = NATIVE in session.capabilities
+        if name == "auto":
+            serializer = _NATIVE if native else _SERPENT
+        else:
+            serializer = choose_serializer(name, native=native)
+        return session.limited(serializer)
 
     @property
     def session(self) -> ClientSession:
