@@ -318,3 +318,8 @@ def test_a_malformed_text_is_refused_each_time() -> None:
     for _ in range(2):
         with pytest.raises(PyroError, match="invalid uri"):
             uri_of("PYRO:thing", 1)
+
+
+def test_the_location_of_a_unix_socket_is_told_from_others() -> None:
+    assert URI.isUnixsockLocation(str(URI("PYRO:x@./u:/run/x").location))
+    assert not URI.isUnixsockLocation(str(URI("PYRO:x@host:80").location))

@@ -152,6 +152,11 @@ class URI:
         """Return the URI as text."""
         return str(self)
 
+    @staticmethod
+    def isUnixsockLocation(location: str) -> bool:  # noqa: N802 - the documented name
+        """Whether the location part of a URI is a Unix socket."""
+        return location.startswith(_UNIX_PREFIX)
+
     def __str__(self) -> str:
         location = self.location
         text = f"{self.protocol}:{self.object_id}"
