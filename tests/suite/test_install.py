@@ -25,5 +25,7 @@ def test_type_checkers_use_its_annotations() -> None:
     assert has_type_information("pyro_suite")
 
 
-def test_its_licence_is_installed_with_it() -> None:
-    assert licence_files("pyro-suite") == ["LICENSE"]
+def test_its_licence_is_installed_with_it_and_that_of_the_recording() -> None:
+    own, recording = licence_files("pyro-suite")
+    assert own == "LICENSE"
+    assert recording.endswith("/LICENSE-vega_datasets")

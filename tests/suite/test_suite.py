@@ -54,7 +54,10 @@ def test_star_import_gives_the_public_names() -> None:
 @pytest.mark.parametrize(
     ("statement", "unused"),
     [
+        ("import pyro_suite", "pyro_protocol"),
+        ("from pyro_suite import expose", "pyro_client"),
         ("from pyro_suite import Proxy", "pyro_server"),
+        ("from pyro_suite import start_ns", "pyro_client"),
         ("from pyro_suite import Daemon", "pyro_httpgw"),
         ("from pyro_server import expose", "pyro_server.daemon"),
     ],

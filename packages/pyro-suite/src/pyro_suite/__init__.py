@@ -1,6 +1,7 @@
 """All of Pyro in one install: client, server, name server and HTTP gateway.
 
-Every public name of the five parts can be imported from here.
+Every public name of the five parts can be imported from here. A name that several
+parts have is the same object in all of them.
 """
 
 from __future__ import annotations
@@ -180,17 +181,62 @@ __all__ = [
     "with_timeout",
 ]
 
-# In this order, as the gateway takes longest to import.
-_PARTS = ("pyro_protocol", "pyro_client", "pyro_server", "pyro_naming", "pyro_httpgw")
+# What is not listed here is in pyro_protocol, which the others stand on.
+_PARTS = {
+    "AccessRules": "pyro_naming",
+    "AsyncBatchProxy": "pyro_client",
+    "AsyncNameServerDaemon": "pyro_naming",
+    "AsyncProxy": "pyro_client",
+    "AsyncStreamIterator": "pyro_client",
+    "BatchCall": "pyro_client",
+    "BatchProxy": "pyro_client",
+    "BatchResults": "pyro_client",
+    "CallDetails": "pyro_server",
+    "CallHook": "pyro_server",
+    "Candidate": "pyro_client",
+    "Daemon": "pyro_server",
+    "DaemonObject": "pyro_server",
+    "DbmStorage": "pyro_naming",
+    "Future": "pyro_client",
+    "FutureResult": "pyro_client",
+    "Identity": "pyro_server",
+    "MemoryStorage": "pyro_naming",
+    "NameServer": "pyro_naming",
+    "NameServerDaemon": "pyro_naming",
+    "Proxy": "pyro_client",
+    "Registration": "pyro_naming",
+    "RemoteCall": "pyro_client",
+    "RemoteMember": "pyro_client",
+    "RemoteMethod": "pyro_client",
+    "ReplicaProxy": "pyro_client",
+    "RetryPlan": "pyro_client",
+    "RetryPolicy": "pyro_client",
+    "SqlStorage": "pyro_naming",
+    "StartedNameServer": "pyro_naming",
+    "Storage": "pyro_naming",
+    "StreamIterator": "pyro_client",
+    "asgi_app": "pyro_httpgw",
+    "asyncproxy": "pyro_client",
+    "batch": "pyro_client",
+    "connect": "pyro_client",
+    "connect_async": "pyro_client",
+    "connected": "pyro_client",
+    "connected_async": "pyro_client",
+    "pyro_app": "pyro_httpgw",
+    "replicas": "pyro_client",
+    "serve": "pyro_server",
+    "start_ns": "pyro_naming",
+    "start_ns_loop": "pyro_naming",
+    "storage_from_text": "pyro_naming",
+    "with_timeout": "pyro_client",
+}
 
 
 def __getattr__(name: str) -> object:
     """Import no more of the parts than what is used."""
-    if name in __all__:
-        for part in map(import_module, _PARTS):
-            if name in part.__all__:
-                return getattr(part, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_PARTS.get(name, "pyro_protocol")), name)
 
 
 def __dir__() -> list[str]:
