@@ -83,7 +83,10 @@ def findings(path: Path, level: str) -> list[Finding]:
         ),
         (
             "from Pyro4 import locateNS\n__all__ = ['locateNS']\nlocateNS()",
-            "from pyro_suite import locate_ns as locateNS\n__all__ = ['locateNS']\nlocateNS()",
+            (
+                "from pyro_suite import locate_ns as locateNS\n"
+                "__all__ = ['locateNS']\nlocateNS()"
+            ),
         ),
         (
             "from Pyro4 import errors as e, util\ne.PyroError\nutil.getPyroTraceback()",
@@ -105,7 +108,10 @@ def findings(path: Path, level: str) -> list[Finding]:
             "if 1: from pyro_protocol.errors import NamingError, excepthook as h",
         ),
         (
-            "try:\n  import Pyro5.api as P\nexcept OSError:\n  import Pyro4 as P\nP.Proxy",
+            (
+                "try:\n"
+                "  import Pyro5.api as P\nexcept OSError:\n  import Pyro4 as P\nP.Proxy"
+            ),
             (
                 "try:\n  import pyro_suite as P\nexcept OSError:\n"
                 "  import pyro_suite as P\nP.Proxy"
@@ -113,14 +119,20 @@ def findings(path: Path, level: str) -> list[Finding]:
         ),
         # A name of the function's own is not the module.
         (
-            "import Pyro4\ndef f(Pyro4): return Pyro4.locateNS\n[Pyro4.a for Pyro4 in y]",
+            (
+                "import Pyro4\n"
+                "def f(Pyro4): return Pyro4.locateNS\n[Pyro4.a for Pyro4 in y]"
+            ),
             (
                 "import pyro_suite\ndef f(Pyro4): return Pyro4.locateNS\n"
                 "[Pyro4.a for Pyro4 in y]"
             ),
         ),
         (
-            "import Pyro4\n'\u00e4'; x = f'\u00fc{Pyro4.locateNS()}' # \U0001f600 Pyro4.x",
+            (
+                "import Pyro4\n"
+                "'\u00e4'; x = f'\u00fc{Pyro4.locateNS()}' # \U0001f600 Pyro4.x"
+            ),
             (
                 "import pyro_suite\n'\u00e4'; x = f'\u00fc{pyro_suite.locate_ns()}'"
                 " # \U0001f600 Pyro4.x"
