@@ -176,6 +176,8 @@ class _KernelTimeoutStream:
                     memoryview(buffer)[sent:], buffers[index + 1 :], wait
                 )
             sent -= len(buffer)
+        if len(buffers) <= _MOST_GATHERED:
+            return []
         return self.write(buffers[_MOST_GATHERED:], wait=wait)
 
     def _write_rest(

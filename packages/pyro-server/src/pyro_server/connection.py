@@ -218,13 +218,17 @@ class Connection:
     def receive(self, data: bytes) -> None:
         """Take in what was read; b"" means the end."""
         with self.lock:
-            if self.rest:
+            had_rest = self.rest
+            if had_rest:
                 self._take_in_rest()
             if data:
                 self.session.receive_data(data)
             else:
                 self.at_end = True
                 self.session.receive_eof()
+                if not had_rest:
+                    # All that came before was taken then.
+                    return
             if not self.session.only_large:
                 self.take_events()
 

@@ -73,6 +73,7 @@ class Listener:
         self._inherits = sys.platform == "linux" and sock.family != socket.AF_UNIX
         if self._inherits:
             prepare_connected(sock, config)
+        self._kind = sock.family, sock.type, sock.proto
 
     @property
     def paused(self) -> bool:
@@ -106,6 +107,20 @@ class Listener:
         self.resumes_at = 0.0
         self.sock.close()
 
+    def _accepted(self, listener: Any) -> tuple[socket.socket, Any]:
+        """Accept a connection.
+
+        Raises:
+            OSError: there is none, or it cannot be accepted.
+        """
+        accept = getattr(listener, "_accept", None)
+        if accept is None:
+            sock, address = listener.accept()
+            return sock, address
+        # What `accept` does, which finds out each time what kind of socket it is.
+        descriptor, address = accept()
+        return socket.socket(*self._kind, descriptor), address
+
     def _accept(self, listener: Any) -> None:
         self._alone += 1
         looks = self._several or self._alone >= _LOOK_EVERY
@@ -113,7 +128,7 @@ class Listener:
             if self._closed:
                 return
             try:
-                sock, address = listener.accept()
+                sock, address = self._accepted(listener)
             except BlockingIOError:
                 self._several = number > 1
                 self._alone = 0

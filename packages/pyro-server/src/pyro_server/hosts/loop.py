@@ -102,6 +102,16 @@ class LoopHost(ABC):
         self._pinged: Timeouts[Connection] = Timeouts()
         # Those in the midst of a message: since when, and the bytes since then.
         self._receiving: dict[Connection, tuple[float, int]] = {}
+        # All of these, to take out a connection that has ended.
+        self._waits: tuple[dict[Connection, Any], ...] = (
+            self._handshaking.since,
+            self._idle.since,
+            self._unwritten.since,
+            self._departing.since,
+            self._quiet.since,
+            self._pinged.since,
+            self._receiving,
+        )
         self._returned: deque[Connection] = deque()
         self._attended: deque[Connection] = deque()
         # Those that may have something to send which nobody sends: since when.

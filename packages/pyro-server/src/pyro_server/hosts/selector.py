@@ -159,11 +159,14 @@ class SelectorHost(RequestHost):
             self.selector.register(connection, events, self._ready)
         connection.watched = events
 
-    def _unwatch(self, connection: Connection) -> None:
+    def _unregister(self, connection: Connection) -> None:
         if connection.watched:
             connection.watched = 0
             with contextlib.suppress(KeyError, ValueError):
                 self.selector.unregister(connection)
+
+    def _unwatch(self, connection: Connection) -> None:
+        self._unregister(connection)
         self._idle.cancel(connection)
         self._unwritten.cancel(connection)
         self._receiving.pop(connection, None)
@@ -299,10 +302,10 @@ class SelectorHost(RequestHost):
             connection.waiting = []
             tasks, connection.tasks = connection.tasks, None
         self._report(connection)
-        self._unwatch(connection)
-        for timeouts in (self._handshaking, self._departing, self._quiet, self._pinged):
-            timeouts.cancel(connection)
-        self._receiving.pop(connection, None)
+        self._unregister(connection)
+        for waiting in self._waits:
+            if waiting:
+                waiting.pop(connection, None)
         self._connections.discard(connection)
         connection.close()
         connection.served.abandon()
@@ -361,9 +364,11 @@ class SelectorHost(RequestHost):
         """End the streams that have existed for too long."""
         self._streams.expire()
         if self._streams.lifetime > 0:
-            for connection in self._connections:
-                if connection.exchange is not None:
-                    connection.exchange.expire_streams(self._streams.oldest)
+            for connection in self.connections:
+                # Workers end connections meanwhile, and take up others.
+                exchange = connection.exchange
+                if exchange is not None:
+                    exchange.expire_streams(self._streams.oldest)
 
     def _look_around(self, now: float) -> None:
         """Do what depends on time, and need not be done at once."""
@@ -408,7 +413,7 @@ class SelectorHost(RequestHost):
         self.listener.close()
         for connection in list(self._connections):
             self._guarded(self.take_back, connection)
-        left = [one for one in self._connections if not one.departing]
+        left = [one for one in self.connections if not one.departing]
         if (not left or now >= until) and not self._stopping:
             if left:
                 _logger.warning(

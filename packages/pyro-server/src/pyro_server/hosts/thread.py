@@ -332,7 +332,11 @@ class ThreadHost(SelectorHost):
 
     def _welcome(self, connection: Connection) -> Next:
         """Shake hands with a client that was just accepted, if it speaks soon."""
-        if connection.read(wait=True) is None or self._stopping:
+        data = connection.stream.read_soon()
+        if data is None:
+            return TO_LOOP
+        connection.receive(data)
+        if self._stopping:
             return TO_LOOP
         event = connection.next_event()
         if event is None:

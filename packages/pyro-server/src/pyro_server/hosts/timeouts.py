@@ -17,36 +17,39 @@ class Timeouts(Generic[M]):
 
     All may wait equally long, so that the one that waits longest is always the
     next whose time is up, and starting anew costs the same however many there are.
+
+    Attributes:
+        since: since when each of them has been waiting.
     """
 
     def __init__(self) -> None:
-        self._since: dict[M, float] = {}
+        self.since: dict[M, float] = {}
 
     def __len__(self) -> int:
-        return len(self._since)
+        return len(self.since)
 
     def start(self, member: M) -> None:
         """Let the time of a member begin, or begin anew."""
-        self._since.pop(member, None)
-        self._since[member] = time.monotonic()
+        self.since.pop(member, None)
+        self.since[member] = time.monotonic()
 
     def cancel(self, member: M) -> None:
         """Let a member wait for as long as it likes."""
-        self._since.pop(member, None)
+        self.since.pop(member, None)
 
     def take_expired(self, seconds: float) -> list[M]:
         """Remove and return the members that have waited for so long."""
         latest = time.monotonic() - seconds
         expired: list[M] = []
-        while self._since:
+        while self.since:
             try:
-                member = next(iter(self._since))
+                member = next(iter(self.since))
             except (RuntimeError, StopIteration):
                 # Another thread has taken one out in the meantime.
                 continue
-            since = self._since.get(member, 0.0)
+            since = self.since.get(member, 0.0)
             if since > latest:
                 break
-            if self._since.pop(member, None) is not None:
+            if self.since.pop(member, None) is not None:
                 expired.append(member)
         return expired
