@@ -1,0 +1,388 @@
+"""``Pyro4.socketutil``: making sockets, and moving bytes over them."""
+
+# ruff: noqa: N802, N803 - the documented names
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import socket
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from pyro_protocol.errors import CommunicationError, ConnectionClosedError
+from pyro_protocol.errors import TimeoutError as PyroTimeoutError
+
+from .configuration import config
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Iterable
+    from ipaddress import IPv4Address, IPv6Address
+
+__all__ = [
+    "SocketConnection",
+    "bindOnUnusedPort",
+    "createBroadcastSocket",
+    "createSocket",
+    "findProbablyUnusedPort",
+    "getInterfaceAddress",
+    "getIpAddress",
+    "getIpVersion",
+    "interruptSocket",
+    "receiveData",
+    "sendData",
+    "setKeepalive",
+    "setNoDelay",
+    "setNoInherit",
+    "setReuseAddr",
+]
+
+_FAMILIES: Final = {4: socket.AF_INET, 6: socket.AF_INET6}
+_LARGEST_PIECE: Final = 65536
+# Never sent to: it only finds out which way datagrams would go.
+_ANY_PORT: Final = 53
+
+
+def getIpVersion(hostnameOrAddress: str) -> int:
+    """Return 4 or 6: by which a host is reached.
+
+    Raises:
+        OSError: there is no such host.
+    """
+    found = _address(hostnameOrAddress)
+    if found is not None:
+        return found.version
+    found = ipaddress.ip_address(getIpAddress(hostnameOrAddress, ipVersion=0))
+    return found.version
+
+
+def _address(text: str) -> IPv4Address | IPv6Address | None:
+    try:
+        return ipaddress.ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+
+
+def getIpAddress(
+    hostname: str | None, workaround127: bool = False, ipVersion: int | None = None
+) -> str:
+    """Return the address of a host.
+
+    Args:
+        hostname: its name; None for this machine.
+        workaround127: whether an address is looked for by which others reach this
+            machine, if the name stands for one that only it itself can use.
+        ipVersion: 4 or 6, or 0 for any; None means ``config.PREFER_IP_VERSION``.
+
+    Raises:
+        OSError: there is no such host, or no such address of it.
+    """
+    version = config.PREFER_IP_VERSION if ipVersion is None else ipVersion
+    family = _FAMILIES.get(version, socket.AF_UNSPEC)
+    found = socket.getaddrinfo(
+        hostname or socket.gethostname(), None, family, socket.SOCK_STREAM
+    )
+    address = str(found[0][4][0])
+    if workaround127 and (address.startswith("127.") or address == "0.0.0.0"):  # noqa: S104 - compared
+        return getInterfaceAddress("4.2.2.2")
+    return address
+
+
+def getInterfaceAddress(ip_address: str) -> str:
+    """Return this machine's own address on the way to another one.
+
+    Raises:
+        OSError: there is no way.
+    """
+    family = _FAMILIES[getIpVersion(ip_address)]
+    with socket.socket(family, socket.SOCK_DGRAM) as sock:
+        # Connecting a datagram socket sends nothing.
+        sock.connect((ip_address, _ANY_PORT))
+        return str(sock.getsockname()[0])
+
+
+def createSocket(
+    bind: tuple[str, int] | str | None = None,
+    connect: tuple[str, int] | str | None = None,
+    reuseaddr: bool = False,
+    keepalive: bool = True,
+    timeout: float | None = -1,
+    noinherit: bool = False,
+    ipv6: bool = False,
+    nodelay: bool = True,
+    sslContext: ssl.SSLContext | None = None,
+) -> socket.socket:
+    """Return a socket that listens, or is connected, or neither.
+
+    Args:
+        bind: host and port to listen on, or the path of a Unix socket.
+        connect: host and port to connect to, or the path of a Unix socket.
+        reuseaddr: whether an address may be used that was in use until just now.
+        keepalive: whether the system finds out that a silent peer has gone.
+        timeout: in seconds; None means none, and less than 0 Python's default.
+        noinherit: whether programs that are started do not get the socket.
+        ipv6: whether to use IPv6, if the address does not tell.
+        nodelay: whether small pieces are sent at once.
+        sslContext: makes it a TLS socket.
+
+    Raises:
+        ValueError: it is to be bound and connected.
+        CommunicationError: connecting timed out.
+        OSError: the address cannot be used.
+    """
+    if bind and connect:
+        raise ValueError("bind and connect cannot both be given")
+    place = bind or connect
+    sock = socket.socket(_family_of(place, ipv6), socket.SOCK_STREAM)
+    try:
+        if isinstance(place, tuple) or place is None:
+            setNoDelay(sock) if nodelay else None
+        if reuseaddr:
+            setReuseAddr(sock)
+        if noinherit:
+            setNoInherit(sock)
+        sock.settimeout(
+            socket.getdefaulttimeout()
+            if timeout is not None and timeout < 0
+            else timeout
+        )
+        if sslContext is not None:
+            sock = _with_tls(sock, sslContext, connect)
+        if bind:
+            sock.bind(bind)
+            sock.listen(100)
+        elif connect:
+            try:
+                sock.connect(connect)
+            except TimeoutError as error:
+                raise PyroTimeoutError(f"connecting to {connect} timed out") from error
+        if keepalive:
+            setKeepalive(sock)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def _family_of(place: tuple[str, int] | str | None, ipv6: bool) -> socket.AddressFamily:
+    if isinstance(place, str):
+        return socket.AF_UNIX
+    if place is not None and place[0]:
+        return _FAMILIES[getIpVersion(place[0])]
+    return socket.AF_INET6 if ipv6 else socket.AF_INET
+
+
+def _with_tls(
+    sock: socket.socket,
+    context: ssl.SSLContext,
+    connect: tuple[str, int] | str | None,
+) -> ssl.SSLSocket:
+    if connect is None:
+        return context.wrap_socket(sock, server_side=True)
+    host = connect[0] if isinstance(connect, tuple) else None
+    return context.wrap_socket(sock, server_hostname=host)
+
+
+def createBroadcastSocket(
+    bind: tuple[str, int] | None = None,
+    reuseaddr: bool = False,
+    timeout: float | None = -1,
+    ipv6: bool = False,
+) -> socket.socket:
+    """Return a UDP socket that may send broadcasts.
+
+    Args:
+        bind: host and port to listen on.
+        reuseaddr: whether an address may be used that was in use until just now.
+        timeout: in seconds; None means none, and less than 0 Python's default.
+        ipv6: whether to use IPv6, if the address does not tell.
+
+    Raises:
+        OSError: the address cannot be used.
+    """
+    sock = socket.socket(_family_of(bind, ipv6), socket.SOCK_DGRAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+        if reuseaddr:
+            setReuseAddr(sock)
+        sock.settimeout(
+            socket.getdefaulttimeout()
+            if timeout is not None and timeout < 0
+            else timeout
+        )
+        if bind:
+            sock.bind(bind)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def receiveData(sock: socket.socket, size: int) -> bytes:
+    """Return so many bytes that a socket has received.
+
+    Args:
+        sock: the socket.
+        size: how many bytes.
+
+    Raises:
+        ConnectionClosedError: it was closed before; ``partialData`` has what came.
+        TimeoutError: they have not come in time.
+    """
+    parts: list[bytes] = []
+    missing = size
+    while missing > 0:
+        try:
+            part = sock.recv(min(missing, _LARGEST_PIECE))
+        except TimeoutError as error:
+            raise PyroTimeoutError("receiving: timeout") from error
+        except OSError as error:
+            raise ConnectionClosedError(
+                f"receiving: connection lost: {error}"
+            ) from error
+        if not part:
+            closed = ConnectionClosedError("receiving: not enough data")
+            closed.partialData = b"".join(parts)  # type: ignore[attr-defined] # documented
+            raise closed
+        parts.append(part)
+        missing -= len(part)
+    return b"".join(parts)
+
+
+def sendData(sock: socket.socket, data: bytes) -> None:
+    """Send all of some bytes.
+
+    Raises:
+        ConnectionClosedError: the connection was lost.
+        TimeoutError: it has taken too long.
+    """
+    try:
+        sock.sendall(data)
+    except TimeoutError as error:
+        raise PyroTimeoutError("sending: timeout") from error
+    except OSError as error:
+        raise ConnectionClosedError(f"sending: connection lost: {error}") from error
+
+
+def setReuseAddr(sock: socket.socket) -> None:
+    """Let a socket use an address that was in use until just now."""
+    _try_option(sock, socket.SOL_SOCKET, socket.SO_REUSEADDR)
+
+
+def setNoDelay(sock: socket.socket) -> None:
+    """Have small pieces sent at once."""
+    _try_option(sock, socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+def setKeepalive(sock: socket.socket) -> None:
+    """Have the system find out that a silent peer has gone."""
+    _try_option(sock, socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+
+
+def _try_option(sock: socket.socket, level: int, option: int) -> None:
+    # Not all kinds of sockets have all of them, and all work without.
+    with contextlib.suppress(OSError):
+        sock.setsockopt(level, option, 1)
+
+
+def setNoInherit(sock: socket.socket) -> None:
+    """Keep a socket from programs that are started; Python does that by itself."""
+    sock.set_inheritable(False)
+
+
+def bindOnUnusedPort(sock: socket.socket, host: str = "localhost") -> int:
+    """Bind a socket to a free port, and return that.
+
+    Raises:
+        OSError: the host cannot be listened on.
+    """
+    sock.bind((host, 0))
+    port: int = sock.getsockname()[1]
+    return port
+
+
+def findProbablyUnusedPort(
+    family: int = socket.AF_INET, socktype: int = socket.SOCK_STREAM
+) -> int:
+    """Return a port that was free a moment ago."""
+    with socket.socket(family, socktype) as sock:
+        return bindOnUnusedPort(sock, "localhost")
+
+
+def interruptSocket(address: tuple[str, int] | str) -> None:
+    """Wake whoever waits at an address for connections, by making one."""
+    with contextlib.suppress(OSError, CommunicationError):
+        sock = createSocket(connect=address, keepalive=False, timeout=None)
+        with contextlib.closing(sock):
+            sock.sendall(b"!" * 16)
+
+
+class SocketConnection:
+    """A connected socket, with the operations that a message needs.
+
+    Args:
+        sock: the socket.
+        objectId: the id of the object that it leads to.
+        keep_open: whether closing this leaves the socket open.
+    """
+
+    def __init__(
+        self, sock: socket.socket, objectId: str | None = None, keep_open: bool = False
+    ) -> None:
+        self.sock: socket.socket = sock
+        self.objectId: str | None = objectId
+        self.keep_open: bool = keep_open
+        self.pyroInstances: dict[type, Any] = {}
+        self.tracked_resources: Iterable[Any] = set()
+
+    def send(self, data: bytes) -> None:
+        """Send all of some bytes; see `sendData`."""
+        sendData(self.sock, data)
+
+    def recv(self, size: int) -> bytes:
+        """Return so many bytes that were received; see `receiveData`."""
+        return receiveData(self.sock, size)
+
+    def close(self) -> None:
+        """Close the socket, unless it is to be kept open."""
+        if not self.keep_open:
+            with contextlib.suppress(OSError):
+                self.sock.shutdown(socket.SHUT_RDWR)
+            self.sock.close()
+
+    def fileno(self) -> int:
+        """Return the number of the socket, for ``select`` and its kin."""
+        return self.sock.fileno()
+
+    def family(self) -> str:
+        """Return ``IPv4``, ``IPv6`` or ``Unix``."""
+        names = {socket.AF_INET: "IPv4", socket.AF_INET6: "IPv6"}
+        return names.get(self.sock.family, "Unix")
+
+    def setTimeout(self, timeout: float | None) -> None:
+        """Set how many seconds sending or receiving may take; None for no limit."""
+        self.sock.settimeout(timeout)
+
+    def getTimeout(self) -> float | None:
+        """Return how many seconds sending or receiving may take."""
+        return self.sock.gettimeout()
+
+    @property
+    def timeout(self) -> float | None:
+        """How many seconds sending or receiving may take."""
+        return self.getTimeout()
+
+    @timeout.setter
+    def timeout(self, seconds: float | None) -> None:
+        self.setTimeout(seconds)
+
+    def getpeercert(self) -> Any:
+        """Return the peer's TLS certificate, or None."""
+        ask = getattr(self.sock, "getpeercert", None)
+        return None if ask is None else ask()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exc_info: object) -> None:
+        self.close()
