@@ -185,6 +185,23 @@ def test_a_list_can_be_narrowed_by_prefix_or_regex(names: NameServer) -> None:
         names.list("house", "house")
 
 
+def test_a_list_can_be_narrowed_by_metadata_as_pyro4_clients_do_it(
+    names: NameServer,
+) -> None:
+    names.register("xy", A, metadata=["x", "y"])
+    names.register("y", B, metadata=["y"])
+
+    assert names.list(metadata_all={"x", "y"}) == {"xy": A}
+    assert names.list(metadata_any=["x", "y"], return_metadata=True) == {
+        "xy": (A, {"x", "y"}),
+        "y": (B, {"y"}),
+    }
+    assert names.list(metadata_all=[]) == names.list()
+    for more in ({"prefix": "x"}, {"regex": "x"}, {"metadata_any": ["y"]}):
+        with pytest.raises(ValueError, match="give"):
+            names.list(metadata_all=["x"], **more)  # type: ignore[arg-type] # one of them
+
+
 def test_a_list_shows_metadata_as_plain_sets(names: NameServer) -> None:
     names.register("none", A)
     listed: Any = names.list("none", return_metadata=True)

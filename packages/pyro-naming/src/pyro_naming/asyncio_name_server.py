@@ -118,11 +118,13 @@ class AsyncNameServer(NameServer):
         prefix: str | None = None,
         regex: str | None = None,
         return_metadata: bool = False,
+        metadata_all: Iterable[str] | None = None,
+        metadata_any: Iterable[str] | None = None,
     ) -> Listing | Coroutine[Any, Any, Listing]:
         """Return the registered names; see `NameServer.list`."""
-        if regex and not prefix:
+        if regex and not (prefix or metadata_all or metadata_any):
             return self._list_matching(compile_pattern(regex), return_metadata)
-        return super().list(prefix, regex, return_metadata)
+        return super().list(prefix, regex, return_metadata, metadata_all, metadata_any)
 
     @expose
     def entries(  # type: ignore[override] # as above

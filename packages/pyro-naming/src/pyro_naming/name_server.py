@@ -327,6 +327,8 @@ class NameServer:
         prefix: str | None = None,
         regex: str | None = None,
         return_metadata: bool = False,
+        metadata_all: Iterable[str] | None = None,
+        metadata_any: Iterable[str] | None = None,
     ) -> Listing:
         """Return names and URIs, or names and pairs of URI and metadata.
 
@@ -334,14 +336,24 @@ class NameServer:
             prefix: what the names have to begin with, letter by letter.
             regex: what the beginning of the names has to match.
             return_metadata: whether the metadata is wanted.
+            metadata_all: tags of which all are needed, as Pyro4 clients ask for them;
+                others use `yplookup`.
+            metadata_any: the same, tags of which one is enough.
 
         Raises:
-            ValueError: both a prefix and a regular expression are given.
+            ValueError: more than one of prefix, regular expression and tags is given.
             NamingError: the regular expression is not valid.
-            TypeError: an argument is not text.
+            TypeError: an argument is of a wrong type.
         """
         if prefix and regex:
             raise ValueError("give a prefix or a regex, not both")
+        if metadata_all or metadata_any:
+            if prefix or regex:
+                raise ValueError("give a prefix, a regex or metadata, one of them")
+            # Of this class, as in others it is a coroutine.
+            return NameServer.yplookup(
+                self, metadata_all, metadata_any, return_metadata
+            )
         if regex:
             return listing_of(self._seen(self._matching(regex)), return_metadata)
         prefix = checked_text("prefix", prefix or "")
