@@ -489,8 +489,7 @@ class Binding(PlainCalls):
     def _take_up(self, channel: BlockingChannel, method: str) -> bool:
         """Have a method called on the short way from now on; whether that is new."""
         usual = self._usual
-        is_new = usual is None or usual[0] is not channel
-        if is_new:
+        if usual is None or usual[0] is not channel:
             usual = self._usual = channel.usual(self.object_id)
             # In this order: whoever changes a setting does so before he looks.
             if usual is not None and (
@@ -499,7 +498,7 @@ class Binding(PlainCalls):
                 or self._is_unusual
             ):
                 self._usual = None
-        return self._usual is not None and (channel.learn(method) or is_new)
+        return self._usual is not None and channel.learn(method)
 
     @property
     def _is_unusual(self) -> bool:

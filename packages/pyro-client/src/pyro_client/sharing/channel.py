@@ -87,6 +87,7 @@ class SharedChannel(StreamingChannel):
     __slots__ = (
         "_begins",
         "_begins_for",
+        "_has_called",
         "_never_quick",
     )
 
@@ -97,6 +98,7 @@ class SharedChannel(StreamingChannel):
         # How the messages of usual calls begin; see `usual`.
         self._begins: CallBeginnings | None = None
         self._begins_for: tuple[str, float | None] | None = None
+        self._has_called = False
         # Whether the short way of a call is never possible.
         self._never_quick = self._single or not (
             self._session.plain
@@ -158,7 +160,11 @@ class SharedChannel(StreamingChannel):
     def learn(self, method: str) -> bool:
         """Take a method up among those that are called so; whether that is new."""
         begins = self._begins
-        return begins is not None and begins.learn(method)
+        if begins is None:
+            return False
+        # What the method's messages begin with may be known from another connection.
+        is_first, self._has_called = not self._has_called, True
+        return begins.learn(method) or is_first
 
     @property
     def _is_special(self) -> bool:
