@@ -63,7 +63,8 @@ def test_a_public_name_is_the_very_module_of_ours_and_loads_when_it_is_used(
         "print(shown.where)\n"
         "import shown.inside, hidden.part, hidden.tool\n"
         "print(shown.inside is hidden.part, shown is hidden)\n"
-        "print(shown.deep.tool is hidden.tool, hidden.part.__spec__.name)\n",
+        "print(shown.deep.tool is hidden.tool, hidden.part.__spec__.name)\n"
+        "from shown.deep import tool\nprint(tool is hidden.tool)\n",
     )
     assert ran.stdout.splitlines() == [
         "False",
@@ -71,6 +72,7 @@ def test_a_public_name_is_the_very_module_of_ours_and_loads_when_it_is_used(
         "ours",
         "True True",
         "True hidden.part",
+        "True",
     ]
     assert ran.returncode == 0, ran.stderr
 
@@ -94,6 +96,16 @@ def test_a_real_package_that_is_imported_already_is_left_alone(folder: Path) -> 
     assert ran.returncode == 1
     assert "ImportError: shown has been imported already, from " in ran.stderr
     assert str(folder / "shown" / "__init__.py") in ran.stderr
+
+
+def test_a_module_is_found_in_its_package_before_it_is_imported(folder: Path) -> None:
+    ran = _python(
+        folder,
+        _PROVIDING + "from shown import inside\nprint(inside.__name__)\n"
+        "try:\n    from shown import outside\n"
+        "except ImportError as error:\n    print(type(error).__name__)\n",
+    )
+    assert ran.stdout.splitlines() == ["part runs", "hidden.part", "ImportError"]
 
 
 def test_providing_twice_changes_nothing(folder: Path) -> None:

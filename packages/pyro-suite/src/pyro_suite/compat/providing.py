@@ -87,6 +87,33 @@ def _file_of(implementation: str) -> str | None:
     return None if spec is None else spec.origin
 
 
+def _find_submodules(module: ModuleType, public_name: str) -> None:
+    """Have ``from package import module`` find modules by their public names.
+
+    That goes by the name a package has, which is not the public one.
+    """
+    before = vars(module).get("__getattr__")
+
+    def find(name: str) -> object:
+        if before is not None:
+            try:
+                return before(name)
+            except AttributeError:
+                pass
+        if not name.startswith("__"):
+            full_name = f"{public_name}.{name}"
+            try:
+                return import_module(full_name)
+            except ModuleNotFoundError as error:
+                if error.name != full_name:
+                    raise
+        raise AttributeError(
+            f"module {public_name!r} has no attribute {name!r}", name=name, obj=module
+        )
+
+    vars(module)["__getattr__"] = find
+
+
 class _Loader(Loader):
     """Hands out a module of ours, the same object that its own name has."""
 
@@ -102,6 +129,8 @@ class _Loader(Loader):
         ):
             # Only the finder looks for what is in a package.
             module.__path__ = []
+        if spec.submodule_search_locations is not None:
+            _find_submodules(module, spec.name)
         return module
 
     def exec_module(self, module: ModuleType) -> None:
