@@ -199,7 +199,7 @@ def test_a_list_can_be_narrowed_by_metadata_as_pyro4_clients_do_it(
     assert names.list(metadata_all=[]) == names.list()
     for more in ({"prefix": "x"}, {"regex": "x"}, {"metadata_any": ["y"]}):
         with pytest.raises(ValueError, match="give"):
-            names.list(metadata_all=["x"], **more)  # type: ignore[arg-type] # one of them
+            names.list(metadata_all=["x"], **more)
 
 
 def test_a_list_shows_metadata_as_plain_sets(names: NameServer) -> None:

@@ -850,6 +850,27 @@ class Daemon:
         """How many requests were refused because there was no room for them."""
         return self._service.busy_refusals
 
+    @property
+    def _pyroHmacKey(self) -> bytes | None:
+        """The key that Pyro4 clients sign their messages with; None if there is none.
+
+        Set it, as text or bytes, before they connect: it holds for connections that
+        begin afterwards. It needs ``PYRO4_CLIENTS``; `LocalProtocolError` is raised
+        without. ``PYRO4_HMAC_KEY`` is the same for all daemons with a configuration.
+        """
+        pyro4 = self._service.settings.pyro4
+        key = None if pyro4 is None else pyro4.hmac_key
+        return None if key is None else key.reveal()
+
+    @_pyroHmacKey.setter
+    def _pyroHmacKey(self, key: str | bytes | None) -> None:
+        from pyro_protocol.pyro4 import HmacKey  # noqa: PLC0415 - few programs need it
+
+        service = self._service
+        service.settings = service.settings.with_hmac_key(
+            None if key is None else HmacKey(key)
+        )
+
     def add_hook(self, hook: object) -> None:
         """Have a hook told about the calls from now on; several can be added.
 
