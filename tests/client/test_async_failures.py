@@ -19,8 +19,8 @@ from pyro_protocol.errors import (
 from pyro_protocol.serializers import serializers_by_id
 from pyro_protocol.session import SessionSettings
 from pyro_protocol.session.capabilities import encode_capabilities
+from pyro_protocol.testing import FaultyLine
 from pyro_protocol.wire import MessageType, encode_frame
-from support.cutting import CuttingRelay
 from support.event_loops import eventually_async, run
 from support.hosting import DEADLINE
 from support.names import Names
@@ -366,7 +366,7 @@ def test_wherever_the_line_is_cut_the_outcome_is_not_wrong(
 
 def test_a_proxy_recovers_from_a_cut_line(host: HostThread) -> None:
     async def main() -> None:
-        with CuttingRelay(host.location) as relay:
+        with FaultyLine(host.location) as relay:
             async with AsyncProxy(f"PYRO:bench@{relay.location}") as proxy:
                 assert await proxy.add(1, 1) == 2
                 relay.cut()
@@ -382,7 +382,7 @@ def test_a_retry_never_runs_twice_what_may_have_run(
     host: HostThread, bench: Workbench
 ) -> None:
     async def main() -> None:
-        with CuttingRelay(host.location) as relay:
+        with FaultyLine(host.location) as relay:
             async with AsyncProxy(f"PYRO:bench@{relay.location}") as proxy:
                 proxy._pyroMaxRetries = 3
                 await proxy._pyroBind()
@@ -505,7 +505,7 @@ def test_a_proxy_is_told_of_a_lost_connection_that_was_made_anew(
 ) -> None:
     async def main() -> None:
         told.clear()
-        with CuttingRelay(host.location) as relay:
+        with FaultyLine(host.location) as relay:
             async with Watching(f"PYRO:bench@{relay.location}") as proxy:
                 assert await proxy.add(1, 1) == 2
                 connection = proxy._pyroConnection

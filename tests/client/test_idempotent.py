@@ -10,7 +10,7 @@ from pyro_client import Proxy, RetryPolicy
 from pyro_client.facts import facts_about
 from pyro_protocol import URI, expose, idempotent
 from pyro_protocol.errors import ConnectionClosedError
-from support.cutting import CuttingRelay
+from pyro_protocol.testing import FaultyLine
 from support.hosting import HostThread
 
 if TYPE_CHECKING:
@@ -51,23 +51,23 @@ def counter() -> Counter:
 
 
 @pytest.fixture
-def relay(counter: Counter) -> Iterator[CuttingRelay]:
+def relay(counter: Counter) -> Iterator[FaultyLine]:
     """What stands between the client and the counter, and cuts the line."""
     with HostThread() as host:
         host.register(counter, "counter")
-        with CuttingRelay(host.location) as relay:
+        with FaultyLine(host.location) as relay:
             yield relay
 
 
 @pytest.fixture
-def proxy(relay: CuttingRelay) -> Iterator[Proxy]:
+def proxy(relay: FaultyLine) -> Iterator[Proxy]:
     with Proxy(f"PYRO:counter@{relay.location}") as proxy:
         proxy._pyroRetryPolicy = AT_ONCE
         yield proxy
 
 
 def test_an_idempotent_method_whose_answer_was_lost_is_run_again(
-    proxy: Proxy, relay: CuttingRelay, counter: Counter
+    proxy: Proxy, relay: FaultyLine, counter: Counter
 ) -> None:
     proxy._pyroBind()
     relay.lose_next_answer()
@@ -76,7 +76,7 @@ def test_an_idempotent_method_whose_answer_was_lost_is_run_again(
 
 
 def test_any_other_method_whose_answer_was_lost_is_run_once(
-    proxy: Proxy, relay: CuttingRelay, counter: Counter
+    proxy: Proxy, relay: FaultyLine, counter: Counter
 ) -> None:
     proxy._pyroBind()
     relay.lose_next_answer()
@@ -87,7 +87,7 @@ def test_any_other_method_whose_answer_was_lost_is_run_once(
 
 
 def test_the_documented_number_of_retries_keeps_to_idempotent_methods(
-    proxy: Proxy, relay: CuttingRelay, counter: Counter
+    proxy: Proxy, relay: FaultyLine, counter: Counter
 ) -> None:
     proxy._pyroRetryPolicy = None
     proxy._pyroMaxRetries = 3
@@ -101,7 +101,7 @@ def test_the_documented_number_of_retries_keeps_to_idempotent_methods(
 
 
 def test_reading_an_attribute_is_idempotent_and_writing_is_not(
-    proxy: Proxy, relay: CuttingRelay, counter: Counter
+    proxy: Proxy, relay: FaultyLine, counter: Counter
 ) -> None:
     proxy._pyroBind()
     relay.lose_next_answer()
@@ -113,7 +113,7 @@ def test_reading_an_attribute_is_idempotent_and_writing_is_not(
 
 
 def test_the_server_is_asked_what_is_idempotent_once_and_only_after_a_failure(
-    proxy: Proxy, relay: CuttingRelay
+    proxy: Proxy, relay: FaultyLine
 ) -> None:
     binding = proxy._pyro_binding
     assert proxy.read() == "read"

@@ -10,7 +10,7 @@ import pytest
 from pyro_client import Proxy, RetryPolicy
 from pyro_protocol import behavior, expose, idempotent
 from pyro_protocol.errors import CommunicationError, ConnectionClosedError
-from support.cutting import CuttingRelay
+from pyro_protocol.testing import FaultyLine
 from support.hosting import DEADLINE, HostThread
 from support.scripted import Peer, ScriptedServer
 
@@ -52,16 +52,16 @@ class Watching(Proxy):
 
 
 @pytest.fixture
-def relay() -> Iterator[CuttingRelay]:
+def relay() -> Iterator[FaultyLine]:
     """The way to a basket for all and to baskets for each connection."""
     with HostThread() as host:
         host.register(Basket(), "shared")
         host.register(OwnBasket, "own")
-        with CuttingRelay(host.location) as relay:
+        with FaultyLine(host.location) as relay:
             yield relay
 
 
-def lose_connection(proxy: Proxy, relay: CuttingRelay) -> None:
+def lose_connection(proxy: Proxy, relay: FaultyLine) -> None:
     relay.lose_next_answer()
     with pytest.raises(ConnectionClosedError):
         proxy.put("lost")
@@ -69,7 +69,7 @@ def lose_connection(proxy: Proxy, relay: CuttingRelay) -> None:
 
 @pytest.mark.parametrize(("name", "lost"), [("shared", False), ("own", True)])
 def test_the_program_learns_whether_the_object_of_its_session_was_lost(
-    relay: CuttingRelay, name: str, lost: bool
+    relay: FaultyLine, name: str, lost: bool
 ) -> None:
     with Watching(f"PYRO:{name}@{relay.location}") as proxy:
         proxy.put("pear")
@@ -83,7 +83,7 @@ def test_the_program_learns_whether_the_object_of_its_session_was_lost(
 
 
 def test_the_program_learns_of_it_before_a_call_is_tried_again(
-    relay: CuttingRelay,
+    relay: FaultyLine,
 ) -> None:
     with Watching(f"PYRO:own@{relay.location}") as proxy:
         proxy._pyroRetryPolicy = RetryPolicy(first_delay=0.0)
@@ -93,7 +93,7 @@ def test_the_program_learns_of_it_before_a_call_is_tried_again(
         assert proxy._pyroTold == [True]
 
 
-def test_who_releases_a_proxy_knows_what_that_means(relay: CuttingRelay) -> None:
+def test_who_releases_a_proxy_knows_what_that_means(relay: FaultyLine) -> None:
     with Watching(f"PYRO:own@{relay.location}") as proxy:
         proxy.put("pear")
         proxy._pyroRelease()
@@ -105,7 +105,7 @@ def test_who_releases_a_proxy_knows_what_that_means(relay: CuttingRelay) -> None
         assert proxy._pyroTold == []
 
 
-def test_reconnecting_tells_of_it_too(relay: CuttingRelay) -> None:
+def test_reconnecting_tells_of_it_too(relay: FaultyLine) -> None:
     with Watching(f"PYRO:own@{relay.location}") as proxy:
         proxy.put("pear")
         lose_connection(proxy, relay)
@@ -116,7 +116,7 @@ def test_reconnecting_tells_of_it_too(relay: CuttingRelay) -> None:
 
 
 def test_the_hook_can_restore_the_session_before_others_use_it(
-    relay: CuttingRelay,
+    relay: FaultyLine,
 ) -> None:
     entered, go_on = threading.Event(), threading.Event()
 
@@ -145,7 +145,7 @@ def test_the_hook_can_restore_the_session_before_others_use_it(
         assert sorted(counts) == [2, 3, 4]
 
 
-def test_what_the_hook_raises_ends_the_new_connection(relay: CuttingRelay) -> None:
+def test_what_the_hook_raises_ends_the_new_connection(relay: FaultyLine) -> None:
     errors: list[Exception] = [LookupError("the basket is gone")]
 
     class Refusing(Proxy):
@@ -164,7 +164,7 @@ def test_what_the_hook_raises_ends_the_new_connection(relay: CuttingRelay) -> No
 
 @pytest.mark.parametrize(("name", "count"), [("shared", 0), ("own", 1)])
 def test_without_a_hook_a_lost_session_is_logged(
-    relay: CuttingRelay, caplog: pytest.LogCaptureFixture, name: str, count: int
+    relay: FaultyLine, caplog: pytest.LogCaptureFixture, name: str, count: int
 ) -> None:
     with Proxy(f"PYRO:{name}@{relay.location}") as proxy:
         proxy.put("pear")
@@ -174,7 +174,7 @@ def test_without_a_hook_a_lost_session_is_logged(
 
 
 def test_a_hook_can_leave_it_to_the_log(
-    relay: CuttingRelay, caplog: pytest.LogCaptureFixture
+    relay: FaultyLine, caplog: pytest.LogCaptureFixture
 ) -> None:
     class Passing(Proxy):
         def _pyroReconnected(self, lost_session: bool) -> None:
@@ -214,7 +214,7 @@ def test_a_server_that_does_not_tell_is_not_asked() -> None:
 
 
 def test_a_connection_that_could_not_be_made_was_not_lost(
-    closed_location: str, relay: CuttingRelay
+    closed_location: str, relay: FaultyLine
 ) -> None:
     proxy = Watching(f"PYRO:own@{closed_location}")
     with pytest.raises(CommunicationError, match="cannot connect"):

@@ -26,8 +26,8 @@ from pyro_protocol.errors import (
     TimeoutError,  # noqa: A004 - the documented name
 )
 from pyro_protocol.naming.standing import standing
+from pyro_protocol.testing import FaultyLine
 from support.changing_names import NameServers
-from support.cutting import CuttingRelay
 from support.hosting import DEADLINE, HostThread
 from support.names import Names
 from support.scripted import Peer, ScriptedServer
@@ -374,7 +374,7 @@ def test_a_server_that_dies_during_idempotent_calls_is_replaced(
 
 
 def test_a_call_that_may_have_been_run_goes_nowhere_else(studio: Studio) -> None:
-    with CuttingRelay(studio.hosts["a"].location) as relay:
+    with FaultyLine(studio.hosts["a"].location) as relay:
         studio.add("a", f"PYRO:camera.a@{relay.location}")
         with replicas(TAGGED, "round_robin", config=studio.config) as proxy:
             while studio.cameras["a"].calls == 0:
@@ -395,7 +395,7 @@ def test_a_call_that_may_have_been_run_goes_nowhere_else(studio: Studio) -> None
 def test_an_idempotent_call_whose_answer_was_lost_goes_to_the_next(
     studio: Studio,
 ) -> None:
-    with CuttingRelay(studio.hosts["a"].location) as relay:
+    with FaultyLine(studio.hosts["a"].location) as relay:
         studio.add("a", f"PYRO:camera.a@{relay.location}")
         with replicas(TAGGED, "round_robin", config=studio.config) as proxy:
             while studio.cameras["a"].calls == 0:

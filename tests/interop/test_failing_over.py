@@ -11,7 +11,7 @@ import pytest
 from pyro_client import Proxy, RetryPolicy, asyncproxy, batch, replicas
 from pyro_protocol import Configuration, NameServerClient
 from pyro_protocol.errors import ConnectionClosedError
-from support.cutting import CuttingRelay
+from pyro_protocol.testing import FaultyLine
 from support.peers import pyro5_python
 from support.programs import Program, name_server_of_pyro5
 
@@ -28,21 +28,21 @@ def pyro5_target() -> Iterator[str]:
 
 
 @pytest.fixture
-def relay(pyro5_target: str) -> Iterator[CuttingRelay]:
+def relay(pyro5_target: str) -> Iterator[FaultyLine]:
     """What cuts the line to the server."""
-    with CuttingRelay(pyro5_target.partition("@")[2]) as relay:
+    with FaultyLine(pyro5_target.partition("@")[2]) as relay:
         yield relay
 
 
 @pytest.fixture
-def proxy(pyro5_target: str, relay: CuttingRelay) -> Iterator[Proxy]:
+def proxy(pyro5_target: str, relay: FaultyLine) -> Iterator[Proxy]:
     """A proxy of the object, by way of the relay."""
     with Proxy(f"{pyro5_target.partition('@')[0]}@{relay.location}") as proxy:
         yield proxy
 
 
 def test_methods_that_the_program_calls_harmless_are_tried_again(
-    proxy: Proxy, relay: CuttingRelay
+    proxy: Proxy, relay: FaultyLine
 ) -> None:
     proxy._pyroRetryPolicy = RetryPolicy(first_delay=0.0, idempotent=["add"])
     proxy._pyroBind()
@@ -55,7 +55,7 @@ def test_methods_that_the_program_calls_harmless_are_tried_again(
 
 @pytest.mark.parametrize("policy", [None, RetryPolicy(first_delay=0.0)])
 def test_other_methods_are_not(
-    proxy: Proxy, relay: CuttingRelay, policy: RetryPolicy | None
+    proxy: Proxy, relay: FaultyLine, policy: RetryPolicy | None
 ) -> None:
     proxy._pyroMaxRetries = 3
     proxy._pyroRetryPolicy = policy

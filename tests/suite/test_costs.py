@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
+from pyro_protocol.testing import FaultyLine
 from pyro_suite import Daemon, Proxy, expose
 from support.daemons import serving
 from support.hosting import DEADLINE
-from support.measured_line import MeasuredLine
 from support.programs import clean_environment
 from support.system_calls import calls_between_marks, tracing
 
@@ -194,7 +194,7 @@ def adder() -> Iterator[Daemon]:
 
 def test_a_small_call_takes_few_bytes(adder: Daemon) -> None:
     with (
-        MeasuredLine(adder.locationStr) as line,
+        FaultyLine(adder.locationStr) as line,
         Proxy(f"PYRO:adder@{line.location}") as proxy,
     ):
         assert proxy.add(1, 2) == 3

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pyro_protocol.testing import FaultyLine
 from pyro_suite import AsyncProxy, Daemon, Proxy, RetryPolicy, errors, expose
 from support.daemons import serving
 from support.hosting import DEADLINE
-from support.measured_line import MeasuredLine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,7 +38,7 @@ class Ledger:
 class World:
     """A ledger, and a line to it that can be cut."""
 
-    def __init__(self, daemon: Daemon, ledger: Ledger, line: MeasuredLine) -> None:
+    def __init__(self, daemon: Daemon, ledger: Ledger, line: FaultyLine) -> None:
         self.daemon = daemon
         self.ledger = ledger
         self.line = line
@@ -64,13 +64,13 @@ def world() -> Iterator[World]:
     ledger = Ledger()
     with Daemon(host="127.0.0.1") as daemon, serving(daemon):
         daemon.register(ledger, "ledger")
-        with MeasuredLine(daemon.locationStr) as line:
+        with FaultyLine(daemon.locationStr) as line:
             world = World(daemon, ledger, line)
             yield world
             world.check()
 
 
-def places(line: MeasuredLine) -> list[dict[str, int]]:
+def places(line: FaultyLine) -> list[dict[str, int]]:
     """Return where the exchange just measured can be cut."""
     to_server, to_client = line.to_server, line.to_client
     assert to_server > 40

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pyro_protocol.testing import FaultyLine
 from pyro_suite import (
     Configuration,
     Daemon,
@@ -21,7 +22,6 @@ from pyro_suite import (
     replicas,
     start_ns,
 )
-from support.cutting import CuttingRelay
 from support.daemons import eventually, serving
 from support.hosting import DEADLINE
 
@@ -111,7 +111,7 @@ def test_calls_of_many_threads_through_a_line_that_breaks_run_once_at_most(
 
     with (
         serving(Daemon(config=settings)) as daemon,
-        CuttingRelay(daemon.locationStr) as relay,
+        FaultyLine(daemon.locationStr) as relay,
     ):
         daemon.register(lamp, "lamp")
         with Proxy(f"PYRO:lamp@{relay.location}") as proxy:
@@ -139,18 +139,24 @@ def test_the_outcome_is_right_wherever_the_line_is_cut(
     outcomes: list[str] = []
     with (
         serving(Daemon(config=settings)) as daemon,
-        CuttingRelay(daemon.locationStr) as relay,
+        FaultyLine(daemon.locationStr) as relay,
     ):
         daemon.register(lamp, "lamp")
         with Proxy(f"PYRO:lamp@{relay.location}", config=settings) as proxy:
             proxy._pyroRetryPolicy = RetryPolicy(first_delay=0.0)
 
+            def cut_after(count: int) -> None:
+                if answers:
+                    relay.cut_after(to_client=count)
+                else:
+                    relay.cut_after(to_server=count)
+
             def cut_next_call(number: int) -> None:
                 # A line that was cut behind an answer may be taken for a good one.
-                relay.cut_after(_PLENTY, answers=answers)
+                cut_after(_PLENTY)
                 proxy._pyroRelease()
                 proxy._pyroBind()
-                relay.cut_after(number, answers=answers)
+                cut_after(number)
 
             while "answered" not in outcomes:
                 number = len(outcomes)
@@ -215,7 +221,7 @@ def test_the_program_learns_that_a_stream_was_lost_with_the_connection(
 ) -> None:
     with (
         serving(Daemon(config=settings)) as daemon,
-        CuttingRelay(daemon.locationStr) as relay,
+        FaultyLine(daemon.locationStr) as relay,
     ):
         daemon.register(Lamp(), "lamp")
         with Told(f"PYRO:lamp@{relay.location}") as proxy:

@@ -13,7 +13,7 @@ import pytest
 from pyro_naming import Registration, locate_ns, start_ns, storage_from_text
 from pyro_naming.storages import FREE, engine_calls
 from pyro_protocol.errors import NamingError
-from support.cutting import CuttingRelay
+from pyro_protocol.testing import FaultyLine
 from support.daemons import eventually
 from support.engines import ENGINES, free_port, url_in_shared_engine
 from support.hosting import DEADLINE
@@ -54,15 +54,15 @@ def engine(kind: str) -> Iterator[Engine]:
 
 
 @pytest.fixture
-def relay(kind: str) -> Iterator[CuttingRelay]:
+def relay(kind: str) -> Iterator[FaultyLine]:
     """A line to the engine that can be cut."""
     url = url_in_shared_engine(kind, "any")
     location = url.split("/")[2]
-    with CuttingRelay(location) as relay:
+    with FaultyLine(location) as relay:
         yield relay
 
 
-def through(relay: CuttingRelay, kind: str, prefix: str) -> str:
+def through(relay: FaultyLine, kind: str, prefix: str) -> str:
     port = int(relay.location.rpartition(":")[2])
     return ENGINES[kind].url_at(port, prefix)
 
@@ -166,7 +166,7 @@ def test_closing_ends_the_waiting_for_an_engine_that_is_away(
 
 
 def test_a_write_whose_answer_was_lost_happens_once(
-    kind: str, relay: CuttingRelay, prefix: str, opened: Callable[[str], Storage]
+    kind: str, relay: FaultyLine, prefix: str, opened: Callable[[str], Storage]
 ) -> None:
     storage = opened(through(relay, kind, prefix))
     # So that nothing has to be made ready later, and each answer is a write's.
@@ -190,7 +190,7 @@ def test_a_write_whose_answer_was_lost_happens_once(
 
 def test_what_others_do_before_a_lost_write_is_asked_for_again_stays_done(
     kind: str,
-    relay: CuttingRelay,
+    relay: FaultyLine,
     prefix: str,
     opened: Callable[[str], Storage],
     monkeypatch: pytest.MonkeyPatch,
@@ -216,7 +216,7 @@ def test_what_others_do_before_a_lost_write_is_asked_for_again_stays_done(
 
 
 def test_reading_and_renewing_go_on_when_the_line_is_cut(
-    kind: str, relay: CuttingRelay, prefix: str, opened: Callable[[str], Storage]
+    kind: str, relay: FaultyLine, prefix: str, opened: Callable[[str], Storage]
 ) -> None:
     storage = opened(through(relay, kind, prefix))
     storage.put("name", ONE)
@@ -231,9 +231,9 @@ def test_reading_and_renewing_go_on_when_the_line_is_cut(
         lambda: storage.changes(storage.position(), wait=0) == [],
     ]
     for operation in operations:
-        relay.cut_after(0, answers=True)
+        relay.cut_after(to_client=0)
         assert operation()
-        relay.cut_after(0, answers=False)
+        relay.cut_after(to_server=0)
         assert operation()
     relay.cut()
     assert storage.get("name")
