@@ -16,7 +16,7 @@ if name != "none":
 with Proxy(uri, config=settings) as samples:
     try:
         samples._pyroBind()
-        print("TLS:", samples._pyroConnection)
+        print("Connected by", samples._pyroConnection.sock.version())
         print(samples.store("a slice of cheese"))
     except errors.CommunicationError as error:
         sys.exit(f"Not let in: {error}")
