@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pyro_protocol.serializers import serializers
+from pyro_protocol.session.short_messages import begin_apart
+from pyro_protocol.wire import MessageType
 from pyro_protocol.wire.frame import JOIN_BELOW
-from pyro_suite import Daemon, Proxy, current_context, errors, expose
+from pyro_suite import Configuration, Daemon, Proxy, current_context, errors, expose
 from support.hosting import DEADLINE
+from support.scripted import Peer, ScriptedServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -206,3 +211,74 @@ def test_threads_share_a_proxy_with_other_settings(unusual: Proxy) -> None:
     with ThreadPoolExecutor(4) as pool:
         numbers = range(200)
         assert list(pool.map(unusual.echo, numbers, timeout=DEADLINE)) == list(numbers)
+
+
+LARGE = 256 * 1024
+LARGE_VALUES: list[Any] = [
+    *(bytes(LARGE), b"x" * (LARGE + 1), b"y" * (5 << 20), bytes(LARGE), 1, "a"),
+    *(bytes(LARGE), bytearray(LARGE), [bytes(LARGE)], b"z" * LARGE, "x" * LARGE, None),
+]
+
+
+@pytest.mark.parametrize("timeout", [None, DEADLINE])
+def test_large_bytes_in_turn_with_others_keep_what_they_are(
+    thing: Thing,
+    start: Callable[..., Daemon],
+    connect: Callable[..., Proxy],
+    timeout: float | None,
+) -> None:
+    used = connect(start(thing), timeout=timeout)
+    for value in LARGE_VALUES + LARGE_VALUES[::-1]:
+        result = used.echo(value)
+        assert type(result) is type(value)
+        assert result == value
+
+
+def _in_parts(peer: Peer, *, goes_on: bool) -> None:
+    """Answer with large bytes, then with a part of some, and the rest when asked."""
+    connect = peer.receive()
+    metadata = {"methods": ["get"], "oneway": [], "attrs": []}
+    peer.send(
+        MessageType.CONNECTOK,
+        connect,
+        serializers["serpent"].dumps({"handshake": "hello", "meta": metadata}),
+        annotations={"CAPS": connect.annotations["CAPS"]},
+    )
+    for _ in range(2):
+        start = begin_apart(peer.receive().sequence, LARGE)
+        peer.sock.sendall(start + b"a" * LARGE)
+    start = begin_apart(peer.receive().sequence, LARGE)
+    peer.sock.sendall(start + b"b" * 1000)
+    if goes_on:
+        # The client has seen that nothing comes.
+        assert peer.receive().kind == MessageType.PING
+        peer.sock.sendall(b"b" * (LARGE - 1000))
+        while (request := peer.receive()).kind != MessageType.INVOKE:
+            continue
+        peer.answer(request, "small")
+        peer.wait_for_end()
+
+
+def test_large_bytes_may_come_in_parts() -> None:
+    settings = Configuration(use_environment=False)
+    settings.HEARTBEAT_INTERVAL = 0.05
+    settings.HEARTBEAT_TIMEOUT = DEADLINE
+    with (
+        ScriptedServer(partial(_in_parts, goes_on=True)) as server,
+        Proxy(server.uri, config=settings) as proxy,
+    ):
+        for _ in range(2):
+            assert proxy.get() == b"a" * LARGE
+        assert proxy.get() == b"b" * LARGE
+        assert proxy.get() == "small"
+
+
+def test_large_bytes_that_break_off_are_a_lost_connection() -> None:
+    with (
+        ScriptedServer(partial(_in_parts, goes_on=False)) as server,
+        Proxy(server.uri) as proxy,
+    ):
+        for _ in range(2):
+            assert proxy.get() == b"a" * LARGE
+        with pytest.raises(errors.ConnectionClosedError):
+            proxy.get()

@@ -20,11 +20,18 @@ from pyro_protocol.errors import TimeoutError  # noqa: A004 - the documented nam
 from pyro_protocol.references import SerializedBlob
 from pyro_protocol.serializers.native import ONE_BYTE, read_scalar, unpack
 from pyro_protocol.serializers.native_packing import ATOMS
-from pyro_protocol.session.short_messages import ANSWER, CALL, NO_MORE, join_header
+from pyro_protocol.session.short_messages import (
+    ANSWER,
+    APART_START,
+    CALL,
+    NO_MORE,
+    apart_size,
+    join_header,
+)
 from pyro_protocol.transport.blocking_channel import name_call
 from pyro_protocol.wire.frame import HEADER_SIZE, JOIN_BELOW
 
-from .sharing.short_exchanges import concerns_calls
+from .sharing.short_exchanges import concerns_calls, receive_apart
 
 if TYPE_CHECKING:
     import threading
@@ -43,6 +50,7 @@ _DONT_WAIT: Final = getattr(socket, "MSG_DONTWAIT", 0)
 _SEQUENCE_MASK: Final = 0xFFFF
 _HEADER: Final = slice(HEADER_SIZE)
 _PAYLOAD: Final = slice(HEADER_SIZE, None)
+_APART_PAYLOAD: Final = APART_START - HEADER_SIZE
 # How a value begins that is a number, a text, or None: such have no parts that could
 # be nested too deeply, be marked, or have equal hashes.
 _SCALARS: Final = frozenset(
@@ -66,7 +74,7 @@ Usual = tuple[
     "dict[str | None, Beginning]",
     "float | None",
     "Callable[[bytes, int], int]",
-    "Callable[[int], bytes]",
+    "Callable[..., bytes]",
 ]
 """What usual calls need: the channel, its session and its lock, what packs arguments,
 how messages begin, how many seconds a call may take, and how to write and to read."""
@@ -117,7 +125,7 @@ class PlainCalls:
                         ),
                     )
                 break
-        message = answer = data = deadline = begun = None
+        message = answer = data = large = deadline = begun = None
         waiter: Waiter | None = None
         sequence = size = -1
         # Whether it is this one who reads; known at once, since an exception may be
@@ -173,6 +181,20 @@ class PlainCalls:
                             ANSWER, sequence, size, NO_MORE
                         ):
                             answer = data
+                        elif (
+                            size == _APART_PAYLOAD
+                            and timeout is None
+                            and session._decoder.large_start == APART_START
+                        ):
+                            # As large bytes have come in answer to the last call.
+                            large = receive_apart(
+                                read, data, sequence, session._decoder.max_size
+                            )
+                            if large:
+                                if len(large) == apart_size(data):
+                                    answer = data
+                                else:
+                                    data += large
                 if answer is None:
                     waiter = channel._go_on(sequence, data)
                     channel._reading = reads = False
@@ -200,6 +222,8 @@ class PlainCalls:
             # A packer that has failed is not used again. Why it has failed is found
             # out by the other way.
             self._usual = message = None
+        if large is not None and answer is not None:
+            return large
         if answer is not None:
             first = answer[HEADER_SIZE]
             if size == 1 and first in ONE_BYTE:

@@ -12,26 +12,33 @@ import socket
 from typing import TYPE_CHECKING, Final
 
 from pyro_protocol.session.short_messages import (
+    APART_START,
     NO_MORE,
+    apart_size,
+    begin_apart,
     beginnings_of,
     ending_of,
     join_header,
 )
 from pyro_protocol.wire import NO_ANNOTATIONS
+from pyro_protocol.wire.body import WHOLE_UP_TO
 from pyro_protocol.wire.frame import HEADER_SIZE
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pyro_protocol.context import CallState
 
     from .channel import SharedChannel
     from .waiting import Waiter
 
-__all__ = ["concerns_calls", "exchange_shortly"]
+__all__ = ["concerns_calls", "exchange_shortly", "receive_apart"]
 
 _DONT_WAIT: Final = getattr(socket, "MSG_DONTWAIT", 0)
 _SEQUENCE_MASK: Final = 0xFFFF
 _HEADER: Final = slice(HEADER_SIZE)
 _PAYLOAD: Final = slice(HEADER_SIZE, None)
+_WAIT_ALL: Final = getattr(socket, "MSG_WAITALL", 0)
 
 
 def concerns_calls(state: CallState) -> bool:
@@ -44,6 +51,33 @@ def concerns_calls(state: CallState) -> bool:
         # What the last answer brought is to be forgotten.
         or (state.client is None and state.response_annotations)
     )
+
+
+def receive_apart(
+    read: Callable[[int, int], bytes], start: bytes, sequence: int, most: int
+) -> bytes | None:
+    """Receive an answer that is nothing but large bytes, after its start.
+
+    Args:
+        read: reads so many bytes, with flags.
+        start: ``APART_START`` bytes that were received.
+        sequence: the sequence number of the call.
+        most: the most bytes that a message may have.
+
+    Returns:
+        What was received: all of the bytes or some; None if it is another message.
+    """
+    size = apart_size(start)
+    if (
+        0 < size <= WHOLE_UP_TO
+        and size + APART_START <= most
+        and start == begin_apart(sequence, size)
+    ):
+        try:
+            return read(size, _WAIT_ALL)
+        except BlockingIOError:
+            return b""
+    return None
 
 
 def exchange_shortly(  # noqa: PLR0912, PLR0915 - the hot path, in one frame

@@ -61,7 +61,7 @@ _KEEP_LIMIT: Final = OUT_OF_BAND_FROM - 1
 buffer as large as the largest message it has written."""
 
 _FIRST_APART: Final = ExtType(BUFFER, BUFFER_DATA.pack(0))
-_ONLY_APART: Final[bytes] = packb(_FIRST_APART)
+ONLY_APART: Final[bytes] = packb(_FIRST_APART)
 """A message that is nothing but a large buffer, and what stands for that in others."""
 
 # What bytes begin with.
@@ -281,7 +281,7 @@ class NativeSerializer(Serializer):
         """
         if not _looked_through and type(value) not in ATOMS and holds_large(value):
             if type(value) is bytes:
-                return SplitPayload(_ONLY_APART, (value,))
+                return SplitPayload(ONLY_APART, (value,))
             return self._repacked(value, apart=True)
         try:
             packer = self._packers.pop()
@@ -449,7 +449,7 @@ class NativeSerializer(Serializer):
         head: Buffer
         buffers: Sequence[Buffer]
         if isinstance(data, SplitPayload):
-            if data.head == _ONLY_APART and len(data.buffers) == 1:
+            if data.head == ONLY_APART and len(data.buffers) == 1:
                 return data.buffers[0]
             head, buffers = data.head, data.buffers
         else:

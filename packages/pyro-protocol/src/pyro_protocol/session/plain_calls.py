@@ -35,6 +35,7 @@ from ..wire import (
     JOIN_BELOW,
     NO_ANNOTATIONS,
     MessageType,
+    SplitPayload,
     encode_frame,
     encode_plain_frame,
 )
@@ -43,6 +44,7 @@ from .call_table import ServedCall
 from .capabilities import DEADLINE
 from .deadlines import DEADLINE_ID, Deadline
 from .server import ServerState
+from .short_messages import APART_START, begin_apart
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Generator, Mapping
@@ -523,6 +525,7 @@ def _conclude(
         return b"", (frame, connection._await(frame, state, call, value))  # noqa: SLF001
     session = connection.session
     answer: list[Buffer] = []
+    request: Frame | None = None
     if not (
         state.message_flags & ~FLAG_CORRELATION
         or kind is StreamStarted
@@ -545,16 +548,29 @@ def _conclude(
                     NO_ANNOTATIONS, state.correlation,
                 )  # fmt: skip
                 return bytes(whole), b""
-            if encoded:
+            settings = session._settings  # noqa: SLF001
+            if (
+                kind is bytes
+                and type(encoded) is SplitPayload
+                and state.serializer_id == _NATIVE_ID
+                and state.correlation is None
+                and settings.plain
+                and len(value) + APART_START <= settings.max_message_size
+            ):
+                answer = [begin_apart(state.sequence, len(value)), value]
+            elif encoded:
+                request = state.frame
                 answer = session._encode_answer(  # noqa: SLF001
-                    state.frame, state.serializer_id, 0, encoded, NO_ANNOTATIONS,
+                    request, state.serializer_id, 0, encoded, NO_ANNOTATIONS,
                     state.correlation,
                 )  # fmt: skip
     _let_know(connection, hold, state)
+    if request is None:
+        request = state.frame
     if answer:
-        connection._send(state.frame, answer, state)  # noqa: SLF001
+        connection._send(request, answer, state)  # noqa: SLF001
     else:
-        connection._answer(state.frame, value, state)  # noqa: SLF001
+        connection._answer(request, value, state)  # noqa: SLF001
     return b"", b""
 
 

@@ -13,8 +13,14 @@ from typing import TYPE_CHECKING, Final
 
 from ..dispatch.calls import GET_ATTRIBUTE, SET_ATTRIBUTE
 from ..serializers import serializers
+from ..serializers.native import ONLY_APART
 from ..serializers.native_packing import pack_number
 from ..wire.frame import (
+    BUFFER_ENTRY,
+    BUFFERS_ANNOTATION,
+    CHUNK,
+    HEADER_SIZE,
+    IMMUTABLE,
     MAGIC,
     NO_ANNOTATIONS,
     PREFIX,
@@ -28,10 +34,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ANSWER",
+    "APART_START",
     "CALL",
     "NO_MORE",
     "Beginning",
     "CallBeginnings",
+    "apart_size",
+    "begin_apart",
     "beginnings_of",
     "ending_of",
     "join_header",
@@ -74,6 +83,35 @@ NO_MORE: Final = _REST.pack(0, MAGIC)
 
 join_header: Final = _HEADER.pack
 """Returns a header, given its beginning, sequence number, size and end."""
+
+# The same for an answer that is nothing but large bytes, which stand apart: after the
+# header the annotation that tells of them, and the head of the payload.
+_APART: Final = struct.Struct(f"!10sHI24s{CHUNK.size}sIB{len(ONLY_APART)}s")
+_APART_REST: Final = _REST.pack(CHUNK.size + BUFFER_ENTRY.size, MAGIC)
+_APART_CHUNK: Final = CHUNK.pack(BUFFERS_ANNOTATION.encode(), BUFFER_ENTRY.size)
+_SIZE: Final = struct.Struct(f"!{HEADER_SIZE + CHUNK.size}xI")
+APART_START: Final = _APART.size
+"""How many bytes stand before the large bytes that are all of an answer."""
+
+
+def begin_apart(sequence: int, size: int) -> bytes:
+    """Return what stands before large bytes that are all of an answer.
+
+    Args:
+        sequence: the sequence number.
+        size: how many bytes there are.
+    """
+    whole = size + len(ONLY_APART)
+    return _APART.pack(
+        ANSWER, sequence, whole, _APART_REST, _APART_CHUNK, size, IMMUTABLE, ONLY_APART
+    )
+
+
+def apart_size(start: bytes) -> int:
+    """Return the size that such an answer would tell of; check it with the above."""
+    size: int = _SIZE.unpack_from(start)[0]
+    return size
+
 
 # An array of four: the object id, the method, its arguments, and those by name.
 _ARRAY_OF_FOUR: Final = b"\x94"

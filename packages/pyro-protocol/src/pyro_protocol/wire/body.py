@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from .frame import Annotations, Buffer, Frame
 
-__all__ = ["BODY_FROM", "Body", "read_layout", "split"]
+__all__ = ["BODY_FROM", "WHOLE_UP_TO", "Body", "read_layout", "split"]
 
 BODY_FROM: Final = 64 * 1024
 """Size in bytes of a payload from which it is received into its final place: the
@@ -42,7 +42,7 @@ _GROW_FROM: Final = 1024 * 1024
 """Size in bytes from which a bytearray grows as its bytes arrive: other than bytes, it
 takes its memory at once, which must not be a gift to whoever announces a lot."""
 
-_WHOLE_UP_TO: Final = 4 * 1024 * 1024
+WHOLE_UP_TO: Final = 4 * 1024 * 1024
 """Size in bytes up to which bytes may be received as one object. Space for them would
 be cleared before anything is written. Larger ones take a receive longer than it may
 wait, and the part that it returns would have to be copied."""
@@ -177,7 +177,7 @@ class Body:
             if not size:
                 self._done.append(bytearray() if kind == MUTABLE else b"")
                 continue
-            if kind == IMMUTABLE and size <= _WHOLE_UP_TO:
+            if kind == IMMUTABLE and size <= WHOLE_UP_TO:
                 self.whole_size = size
             else:
                 self._begin_target(size, kind)
