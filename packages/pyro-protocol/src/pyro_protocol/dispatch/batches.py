@@ -242,36 +242,38 @@ def _run_plain_calls(  # noqa: PLR0911 - what is not plain, one by one
     last: str | None = None
     bound: Any = None
     plain: type | None = None
-    for one in calls:
-        # Comparing identities, here and below, is quicker than looking into a set.
-        kind = type(one)
-        if kind is not list and kind is not tuple:
-            return None
-        try:
-            name, args, kwargs = one
-        except ValueError:
-            return None
-        if name != last:
-            method = find(name) if type(name) is str else None
-            if method is None or method.function is None:
+    # The one that is being run, if there is one.
+    call: Sequence[Any] | None = None
+    try:
+        for one in calls:
+            # Comparing identities, here and below, is quicker than looking into a set.
+            if type(one) is not list and type(one) is not tuple:
                 return None
-            bound = method.bind(target)
-            last = name
-        kind = type(args)
-        if kind is not list and kind is not tuple:
-            return None
-        if kwargs is not None and type(kwargs) is not dict:
-            return None
-        try:
+            name, args, kwargs = one
+            if name != last:
+                method = find(name) if type(name) is str else None
+                if method is None or method.function is None:
+                    return None
+                bound = method.bind(target)
+                last = name
+            if type(args) is not list and type(args) is not tuple:
+                return None
+            if kwargs is not None and type(kwargs) is not dict:
+                return None
+            call = one
             result = bound(*args, **kwargs) if kwargs else bound(*args)
-        except BaseException as error:  # noqa: BLE001 - answered at its place
-            return Call(object_id, name, args, kwargs), None, error
-        kind = type(result)
-        if kind is not plain:
-            if kind not in PLAIN_RESULTS:
-                return Call(object_id, name, args, kwargs), result, None
-            plain = kind
-        append(result)
+            if type(result) is not plain:
+                if type(result) not in PLAIN_RESULTS:
+                    return Call(object_id, name, args, kwargs), result, None
+                plain = type(result)
+            append(result)
+            call = None
+    except BaseException as error:
+        if call is not None:
+            return Call(object_id, *call), None, error
+        if not isinstance(error, Exception):
+            raise
+        # It was no call yet, and will be told of at its place.
     return None
 
 
