@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+from pyro_protocol import (
+    register_class_to_dict,
+    register_dict_to_class,
+    unregister_class_to_dict,
+    unregister_dict_to_class,
+)
+
 from .callcontext import current_context
 from .client import BatchProxy, Proxy, SerializedBlob
 from .configure import Configuration, global_config
@@ -38,8 +45,3 @@ __all__ = [
 
 config: Configuration = global_config
 """The settings of the program."""
-
-register_class_to_dict = SerializerBase.register_class_to_dict
-register_dict_to_class = SerializerBase.register_dict_to_class
-unregister_class_to_dict = SerializerBase.unregister_class_to_dict
-unregister_dict_to_class = SerializerBase.unregister_dict_to_class

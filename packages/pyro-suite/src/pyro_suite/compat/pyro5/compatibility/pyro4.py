@@ -27,6 +27,7 @@ from ..configure import Configuration, global_config
 from ..errors import format_traceback
 
 if TYPE_CHECKING:
+    import socket
     from ipaddress import IPv4Address, IPv6Address
 
 __all__ = [
@@ -164,10 +165,25 @@ class SocketUtilModule:
         """Return the own address on the way to another one, as text."""
         return str(_sockets.get_interface(ip_address).ip)
 
-    createSocket = staticmethod(_sockets.create_socket)  # noqa: N815 - the documented name
-    createBroadcastSocket = staticmethod(_sockets.create_bc_socket)  # noqa: N815 - the documented name
-    receiveData = staticmethod(_sockets.receive_data)  # noqa: N815 - the documented name
-    sendData = staticmethod(_sockets.send_data)  # noqa: N815 - the documented name
+    @staticmethod
+    def createSocket(*args: Any, **kwargs: Any) -> socket.socket:  # noqa: N802 - the documented name
+        """Return a stream socket; see `create_socket`."""
+        return _sockets.create_socket(*args, **kwargs)
+
+    @staticmethod
+    def createBroadcastSocket(*args: Any, **kwargs: Any) -> socket.socket:  # noqa: N802 - the documented name
+        """Return a datagram socket; see `create_bc_socket`."""
+        return _sockets.create_bc_socket(*args, **kwargs)
+
+    @staticmethod
+    def receiveData(sock: socket.socket, size: int) -> bytes:  # noqa: N802 - the documented name
+        """Return exactly so many received bytes; see `receive_data`."""
+        return _sockets.receive_data(sock, size)
+
+    @staticmethod
+    def sendData(sock: socket.socket, data: bytes) -> None:  # noqa: N802 - the documented name
+        """Send all of some bytes; see `send_data`."""
+        _sockets.send_data(sock, data)
 
 
 constants: ConstantsModule = ConstantsModule()
