@@ -56,7 +56,7 @@ class ChildProcess:
         folder: Path,
     ) -> None:
         self.role = role
-        self.arguments = tuple(arguments)
+        self.arguments: tuple[str, ...] = tuple(arguments)
         self.log: list[str] = []
         self._changed = Condition()
         self._output_ended = False

@@ -47,7 +47,7 @@ class Step:
     def __init__(self, report: Report, line: _Line) -> None:
         self._report = report
         self._line = line
-        self.last_call_seconds = 0.0
+        self.last_call_seconds: float = 0.0
 
     def call(
         self,
