@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mkdocs.structure.files import File, Files
+
 from pyro_suite.command.tools import TOOLS
 
 if TYPE_CHECKING:
