@@ -85,7 +85,7 @@ class Pyro4Binding(Binding):
     def _choose_retries(self) -> None:
         super()._choose_retries()
         if self._retry_policy is None and self._max_retries > 0:
-            self.retries = _Repeating(
+            self.retries: RetryPolicy | None = _Repeating(
                 attempts=self._max_retries + 1,
                 first_delay=0.0,
                 errors=(ConnectionClosedError, PyroTimeoutError),

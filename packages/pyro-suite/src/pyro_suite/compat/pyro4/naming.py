@@ -194,7 +194,7 @@ class NameServer(PlainNameServer):
         self,
         prefix: str | None = None,
         regex: str | None = None,
-        metadata_all: Iterable[str] | None = None,
+        metadata_all: Iterable[str] | bool | None = None,
         metadata_any: Iterable[str] | None = None,
         return_metadata: bool = False,
     ) -> dict[str, Any]:
@@ -213,13 +213,11 @@ class NameServer(PlainNameServer):
             ValueError: several are given.
             NamingError: the regular expression is not valid.
         """
-        _check_one_only(prefix, regex, metadata_all, metadata_any)
-        if metadata_all or metadata_any:
-            found: dict[str, Any] = self.yplookup(
-                metadata_all, metadata_any, return_metadata
-            )
-            return found
-        return dict(super().list(prefix, regex, return_metadata))
+        every = None if isinstance(metadata_all, bool) else metadata_all
+        # A client of Pyro5 has that as its third argument.
+        return_metadata = return_metadata or metadata_all is True
+        _check_one_only(prefix, regex, every, metadata_any)
+        return dict(super().list(prefix, regex, return_metadata, every, metadata_any))
 
 
 class NameServerDaemon(Daemon):
