@@ -35,7 +35,7 @@ for name in sys.argv[2].split():
         clazz = getattr(module, kind, None)
         if inspect.isclass(clazz):
             found[f"{name}.{kind}"] = [
-                one for one in dir(clazz) if not one.startswith("_") or "_pyro" in one
+                one for one in dir(clazz) if one.startswith("_pyro") or not one.startswith("_")
             ]
 print(json.dumps(found))
 """
@@ -73,6 +73,8 @@ _INTERNAL = {
     },
 }
 _INTERNAL_MEMBERS = {
+    "BatchProxy": {"_pyroInvoke"},
+    "Proxy": {"_pyroHmacKey"},
     "Daemon": {"handleRequest"},
     "SerializerBase": {"make_exception", "register_type_replacement"},
     "URI": {"isUnixsockLocation", "uriRegEx"},

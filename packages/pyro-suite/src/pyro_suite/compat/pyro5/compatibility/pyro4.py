@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from pyro_client import Future, asyncproxy, batch
+from pyro_client import BatchProxy, Future, asyncproxy, batch
 from pyro_protocol.errors import excepthook, get_pyro_traceback
 
 from .. import api, errors
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "URI",
+    "BatchProxy",
     "Daemon",
     "Future",
     "Proxy",
