@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shlex
+import socket
 import subprocess
 from typing import TYPE_CHECKING, Final
 
@@ -26,7 +27,13 @@ if TYPE_CHECKING:
 SINGLE: Final = [tool.command for tool in TOOLS.values() if tool.command]
 
 # What a shell would run, were it ever taken for more than text.
-HOSTILE: Final = ["lab.$(touch hit)", "lab.`touch hit`", "lab.;touch hit;", "lab.\nx"]
+HOSTILE: Final = [
+    "lab.$(touch hit)",
+    "lab.`touch hit`",
+    "lab.;touch hit;",
+    "lab.\nx",
+    "-rf",
+]
 
 COMPLETED: Final = {
     "pyro dem": "pyro demo ",
@@ -190,6 +197,17 @@ def test_names_that_mean_something_to_a_shell_are_not_offered(
         patched.setattr(config, "NS_HOST", name_server["PYRO_NS_HOST"])
         patched.setattr(config, "NS_PORT", int(name_server["PYRO_NS_PORT"]))
         assert known_names() == ["house.lamp", "lab.camera"]
+
+
+def test_a_name_server_that_says_nothing_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from pyro_protocol import config
+
+    with socket.create_server(("127.0.0.1", 0)) as silent, monkeypatch.context() as one:
+        one.setattr(config, "NS_HOST", "127.0.0.1")
+        one.setattr(config, "NS_PORT", silent.getsockname()[1])
+        assert known_names() == []
 
 
 def test_a_shell_has_to_be_named(capsys: pytest.CaptureFixture[str]) -> None:
