@@ -95,7 +95,7 @@ def test_errors_of_our_own_travel_as_the_nearest_of_pyro4(
         "text",
         None,
     ],
-    ids=str,
+    ids=["URI", "tags", "nested", "text", "None"],
 )
 def test_what_is_written_is_read(serializer: Serializer, value: object) -> None:
     assert serializer.loads(serializer.dumps(value)) == value
