@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pyro_suite import Configuration, Daemon, Proxy
+from pyro_suite.testing import Leaks
 from support.daemons import serving
 from support.hosting import DEADLINE
-from support.leftovers import Leftovers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 
 @pytest.fixture
-def nothing_is_left() -> Iterator[Leftovers]:
+def nothing_is_left() -> Iterator[Leaks]:
     """Checks that nothing is left when a test is over, proxies and daemons included."""
-    leftovers = Leftovers()
-    yield leftovers
-    leftovers.wait_until_nothing_is_left()
+    leaks = Leaks()
+    yield leaks
+    leaks.wait_until_nothing_is_left(DEADLINE)
 
 
 @pytest.fixture(params=["thread", "multiplex", "asyncio"])
@@ -44,7 +44,7 @@ def client_settings() -> Configuration:
 
 @pytest.fixture
 def start(
-    nothing_is_left: Leftovers, server_settings: Configuration
+    nothing_is_left: Leaks, server_settings: Configuration
 ) -> Iterator[Callable[..., Daemon]]:
     """Makes daemons that serve an object ``thing`` until the test is over."""
     with contextlib.ExitStack() as stack:
@@ -59,7 +59,7 @@ def start(
 
 @pytest.fixture
 def connect(
-    nothing_is_left: Leftovers, client_settings: Configuration
+    nothing_is_left: Leaks, client_settings: Configuration
 ) -> Iterator[Callable[..., Proxy]]:
     """Makes proxies of ``thing``, which are released when the test is over."""
     with contextlib.ExitStack() as stack:
