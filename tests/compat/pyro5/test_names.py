@@ -35,7 +35,8 @@ for name in sys.argv[2].split():
         clazz = getattr(module, kind, None)
         if inspect.isclass(clazz):
             found[f"{name}.{kind}"] = [
-                one for one in dir(clazz) if one.startswith("_pyro") or not one.startswith("_")
+                one for one in dir(clazz)
+                if one.startswith("_pyro") or not one.startswith("_")
             ]
 print(json.dumps(found))
 """
