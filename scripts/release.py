@@ -145,7 +145,13 @@ class Release:
         """Install the wheel alone, use it, and list what came with it."""
         one = self.distribution
         wheels = self._folder / "wheelhouse"
-        fill(wheels, one, {})
+        again = fill(wheels, one, {})[one.name]
+        released = self._output / again.name
+        if again.read_bytes() != released.read_bytes():
+            raise ReleaseError(
+                f"{again.name} is another file when it is built again; it must be made "
+                "of the sources alone"
+            )
         environment = self._folder / "alone"
         python = environment / ("Scripts" if os.name == "nt" else "bin") / "python"
         run("uv", "venv", "--quiet", "--python", sys.executable, str(environment))
@@ -159,6 +165,9 @@ class Release:
             *(sys.executable, "-m", "cyclonedx_py", "environment", str(python)),
             *("--output-reproducible", "--output-file", str(bill)),
         )
+        # Where the wheels were is of no use to others.
+        text = bill.read_text("utf-8").replace(f"{wheels.as_uri()}/", "")
+        bill.write_text(text, "utf-8")
         self.files.append(bill)
         return f"what it brings is in {bill.relative_to(ROOT)}"
 
