@@ -21,6 +21,8 @@ from .constants import PROTOCOL_VERSION, VERSION
 __all__ = ["Configuration", "config", "main", "synchronise"]
 
 _PREFIX: Final = "PYRO_"
+# It is no item of Pyro4; the packages have read it.
+_CLIENTS_VARIABLE: Final = "PYRO_PYRO4_CLIENTS"
 # Pyro4's own bound: the length of a message is a signed number of 32 bits.
 _LONGEST_MESSAGE: Final = 0x7FFF_FFFF
 
@@ -190,8 +192,9 @@ class Configuration:
         """
         for item, value in _DEFAULTS.items():
             setattr(self, item, set(value) if isinstance(value, set) else value)
-        # Whoever has called the program so far goes on doing so.
-        settings.PYRO4_CLIENTS = True
+        if not (useenvironment and _CLIENTS_VARIABLE in os.environ):
+            # Whoever has called the program so far goes on doing so.
+            settings.PYRO4_CLIENTS = True
         if not useenvironment:
             return
         for item, value in _DEFAULTS.items():

@@ -17,7 +17,12 @@ from pyro_naming.storages import MemoryStorage, Registration, storage_from_text
 from pyro_protocol import NAMESERVER_NAME, URI, expose, type_meta
 from pyro_protocol import resolve as resolve_without_key
 from pyro_protocol.config import config as settings
-from pyro_protocol.errors import CommunicationError, NamingError
+from pyro_protocol.errors import (
+    CommunicationError,
+    NamingError,
+    ProtocolError,
+    PyroError,
+)
 from pyro_protocol.naming.attempts import attempts
 from pyro_protocol.naming.locate import candidates
 from pyro_protocol.naming.waiting import choose
@@ -37,6 +42,9 @@ __all__ = [
     "NameServer",
     "NameServerDaemon",
     "NameServerProxy",
+    "NamingError",
+    "ProtocolError",
+    "PyroError",
     "locateNS",
     "main",
     "resolve",
@@ -250,12 +258,17 @@ class NameServerDaemon(Daemon):
         storage: str | Storage | None = None,
     ) -> None:
         port = config.NS_PORT if port is None else port
+        self._ended = False
         self._storage = (
             storage_from_text(storage or "memory")
             if storage is None or isinstance(storage, str)
             else storage
         )
-        super().__init__(host, port, unixsocket, nathost, natport or None)
+        try:
+            super().__init__(host, port, unixsocket, nathost, natport or None)
+        except BaseException:
+            self._storage.close()
+            raise
         # The one for the program itself takes more than clients may do.
         self.nameserver: NameServer = NameServer(self._storage, trusting=True)
         self._published = NameServer(self._storage)
@@ -277,8 +290,11 @@ class NameServerDaemon(Daemon):
         self._published.sweep()
 
     def close(self) -> None:
-        """Stop serving, and close the storage."""
+        """Stop serving, and close the storage; harmless if it is closed."""
         super().close()
+        if self._ended:
+            return
+        self._ended = True
         self.nameserver.close()
         self._published.close()
         self._storage.close()

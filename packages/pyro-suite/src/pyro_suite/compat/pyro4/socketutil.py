@@ -4,13 +4,17 @@
 
 from __future__ import annotations
 
+import builtins
 import contextlib
 import ipaddress
 import socket
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from pyro_protocol.errors import CommunicationError, ConnectionClosedError
-from pyro_protocol.errors import TimeoutError as PyroTimeoutError
+from pyro_protocol.errors import (
+    CommunicationError,
+    ConnectionClosedError,
+    TimeoutError,  # noqa: A004 - the documented name
+)
 
 from .configuration import config
 
@@ -21,9 +25,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "SocketConnection",
+    "TimeoutError",
     "bindOnUnusedPort",
     "createBroadcastSocket",
     "createSocket",
+    "family_str",
     "findProbablyUnusedPort",
     "getInterfaceAddress",
     "getIpAddress",
@@ -154,8 +160,8 @@ def createSocket(
         elif connect:
             try:
                 sock.connect(connect)
-            except TimeoutError as error:
-                raise PyroTimeoutError(f"connecting to {connect} timed out") from error
+            except builtins.TimeoutError as error:
+                raise TimeoutError(f"connecting to {connect} timed out") from error
         if keepalive:
             setKeepalive(sock)
     except BaseException:
@@ -234,8 +240,8 @@ def receiveData(sock: socket.socket, size: int) -> bytes:
     while missing > 0:
         try:
             part = sock.recv(min(missing, _LARGEST_PIECE))
-        except TimeoutError as error:
-            raise PyroTimeoutError("receiving: timeout") from error
+        except builtins.TimeoutError as error:
+            raise TimeoutError("receiving: timeout") from error
         except OSError as error:
             raise ConnectionClosedError(
                 f"receiving: connection lost: {error}"
@@ -258,8 +264,8 @@ def sendData(sock: socket.socket, data: bytes) -> None:
     """
     try:
         sock.sendall(data)
-    except TimeoutError as error:
-        raise PyroTimeoutError("sending: timeout") from error
+    except builtins.TimeoutError as error:
+        raise TimeoutError("sending: timeout") from error
     except OSError as error:
         raise ConnectionClosedError(f"sending: connection lost: {error}") from error
 
@@ -309,6 +315,12 @@ def findProbablyUnusedPort(
         return bindOnUnusedPort(sock, "localhost")
 
 
+def family_str(sock: socket.socket) -> str:
+    """Return ``IPv4``, ``IPv6`` or ``Unix``: what kind of address a socket has."""
+    names = {socket.AF_INET: "IPv4", socket.AF_INET6: "IPv6"}
+    return names.get(sock.family, "Unix")
+
+
 def interruptSocket(address: tuple[str, int] | str) -> None:
     """Wake whoever waits at an address for connections, by making one."""
     with contextlib.suppress(OSError, CommunicationError):
@@ -356,8 +368,7 @@ class SocketConnection:
 
     def family(self) -> str:
         """Return ``IPv4``, ``IPv6`` or ``Unix``."""
-        names = {socket.AF_INET: "IPv4", socket.AF_INET6: "IPv6"}
-        return names.get(self.sock.family, "Unix")
+        return family_str(self.sock)
 
     def setTimeout(self, timeout: float | None) -> None:
         """Set how many seconds sending or receiving may take; None for no limit."""
