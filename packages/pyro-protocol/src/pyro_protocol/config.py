@@ -76,6 +76,7 @@ _DEFAULTS: Final[dict[str, Any]] = {
     "PREFER_IP_VERSION": 0,
     "PYRO4_CLIENTS": False,
     "PYRO4_HMAC_KEY": "",
+    "PYRO4_SERVERS": False,
     "REMOTE_TRACEBACKS": "always",
     "SERIALIZER": "auto",
     "SERIALIZERS_ACCEPTED": ["native", "serpent", "json", "msgpack"],
@@ -245,8 +246,11 @@ class Configuration:
     PYRO4_CLIENTS: bool
     """Whether daemons and name servers answer Pyro4 clients, on the same port."""
     PYRO4_HMAC_KEY: str
-    """The key that such clients sign their messages with; with a key nobody else is
-    admitted."""
+    """The key that Pyro4 peers sign their messages with; a daemon that has one admits
+    nobody else."""
+    PYRO4_SERVERS: bool
+    """Whether proxies connect to Pyro4 daemons as well, once these have shown what they
+    speak."""
     REMOTE_TRACEBACKS: str
     """Which callers get the tracebacks of exceptions: ``always``, all of them;
     ``authenticated``, those with an identity; ``never``. The others get the class, the

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
 import uuid
 from collections.abc import Callable
 from typing import Any, ClassVar
@@ -147,6 +148,23 @@ def refused() -> Any:
         other._pyroBind()
 
 
+@Pyro4.expose
+class Listener:
+    def hear(self, news: str) -> str:
+        return f"heard {news}"
+
+
+def called_back() -> Any:
+    with Pyro4.Daemon() as daemon:
+        listener = Listener()
+        daemon.register(listener)
+        threading.Thread(target=daemon.requestLoop, daemon=True).start()
+        try:
+            return proxy.call_back(listener)
+        finally:
+            daemon.shutdown()
+
+
 def without_metadata() -> Any:
     Pyro4.config.METADATA = False
     try:
@@ -199,6 +217,7 @@ with Pyro4.Proxy(f"PYRO:{object_id}@{location}") as proxy:
     step("send error", lambda: proxy.type_of(Pyro4.errors.NamingError("n")))
     step("proxy and back", lambda: proxy.echo(proxy) == proxy)
     step("blob", lambda: proxy.blob(Pyro4.core.SerializedBlob("info", [1, 2])))
+    step("call back", called_back)
     step("annotations", annotate)
     step("correlation", correlate)
     step("daemon ping", lambda: of_daemon("ping"))

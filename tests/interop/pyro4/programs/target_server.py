@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 from pyro_protocol import URI, SerializedBlob
 from pyro_protocol.errors import NamingError
@@ -71,6 +72,9 @@ class Target:
 
     def count_up(self, most: int) -> Iterator[int]:
         yield from range(most)
+
+    def call_back(self, listener: Any) -> object:
+        return listener.hear("news")
 
     @oneway
     def notify(self, note: object) -> None:

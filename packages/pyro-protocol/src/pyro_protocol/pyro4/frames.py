@@ -347,18 +347,18 @@ class Pyro4Decoder:
             FrameError: it is; the connection cannot go on.
         """
         is_signed = SIGNATURE_ID in annotations
-        if self._key is None:
-            problem = "this server has no HMAC key" if is_signed else ""
+        key = self._key
+        if key is None:
+            if not is_signed:
+                return
+            problem = "a message is signed, and there is no HMAC key here"
         elif not is_signed:
-            problem = "this server wants messages signed with its HMAC key"
-        elif self._key.has_signed(payload, annotations):
-            problem = ""
+            problem = "a message is not signed with the HMAC key that is used here"
+        elif key.has_signed(payload, annotations):
+            return
         else:
             problem = "the HMAC signature of a message is wrong: the keys differ"
-        if problem:
-            raise FrameError(
-                RemoteProtocolError(f"{problem}; see PYRO4_HMAC_KEY of the server")
-            )
+        raise FrameError(RemoteProtocolError(f"{problem}; see PYRO4_HMAC_KEY"))
 
     def inflate(self, frame: Frame) -> Frame:
         """Return a frame whose payload is not compressed.

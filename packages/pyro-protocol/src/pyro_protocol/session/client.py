@@ -19,6 +19,7 @@ from ..errors import (
 from ..frozen import Frozen, NamedTuple
 from ..serializers import Serializer, serializers
 from ..serializers.marshal_reader import read_simple
+from ..serializers.opt_in import PICKLED_NAMES
 from ..wire import NO_ANNOTATIONS, Annotations, Frame, FrameError, MessageType
 from ..wire.frame import FLAG_CORRELATION, HEADER_SIZE, JOIN_BELOW, MAGIC, PREFIX
 from .capabilities import (
@@ -138,7 +139,7 @@ class ClientSession(Peer):
             socket that the program has connected itself.
     """
 
-    __slots__ = ("_answer", "_serializer", "_state")
+    __slots__ = ("_answer", "_connect_flags", "_serializer", "_state")
 
     def __init__(
         self,
@@ -158,6 +159,7 @@ class ClientSession(Peer):
         self._expected = set()
         self._state = _OPEN if connected else _UNCONNECTED
         self._may_call = connected
+        self._connect_flags = 0
         # What has come in the handshake, if it is whole and may be known again.
         self._answer: bytes | None = None
         # What the handshake is written with.
@@ -167,6 +169,51 @@ class ClientSession(Peer):
     def state(self) -> ClientState:
         """Where the conversation stands."""
         return self._state
+
+    def begin_in_pyro4(self) -> None:
+        """Speak protocol 48, that of Pyro4; to be called before anything else.
+
+        Raises:
+            LocalProtocolError: the settings do not allow it, or the conversation has
+                begun already.
+        """
+        from ..pyro4 import FLAG_METADATA  # noqa: PLC0415 - few programs need it
+
+        settings = self._settings.pyro4_servers
+        if settings is None or self._state is not _UNCONNECTED:
+            raise LocalProtocolError(
+                "this conversation cannot be held in Pyro4's protocol; see "
+                "PYRO4_SERVERS, which has to be on before it begins"
+            )
+        self._turn_to_pyro4(settings, _DURING_HANDSHAKE)
+        self._connect_flags = FLAG_METADATA
+
+    @property
+    def has_met_pyro4(self) -> bool:
+        """Whether the server has shown that it speaks protocol 48, and we may.
+
+        The conversation is over then. Begin another with `begin_in_pyro4`.
+        """
+        if (
+            self._settings.pyro4_servers is None
+            or self._connect_flags
+            or self._state is not _CLOSED
+        ):
+            return False
+        from ..pyro4 import PYRO4_PREFIX  # noqa: PLC0415 - few programs need it
+
+        return self._decoder.take().startswith(PYRO4_PREFIX)
+
+    def limited(self, serializer: Serializer) -> Serializer:
+        """Return the serializer of the same format that keeps to our limits."""
+        if self._connect_flags and serializer.id in PICKLED_NAMES:
+            # The program has chosen it: nothing else of its family is read.
+            from ..pyro4.pickled import pyro4_pickled  # noqa: PLC0415 - see above
+
+            chosen = pyro4_pickled(serializer.name)
+            self._serializers = {**self._serializers, chosen.id: chosen}
+            return chosen
+        return super().limited(serializer)
 
     def send_connect(
         self,
@@ -194,7 +241,7 @@ class ClientSession(Peer):
         settings, offered = self._settings, self._offered
         message = None
         if (
-            settings.plain
+            self._plain
             and not (self.sequence or annotations)
             and correlation_id is None
         ):
@@ -206,7 +253,7 @@ class ClientSession(Peer):
             self._queue(
                 _CONNECT,
                 serializer.id,
-                0,
+                self._connect_flags,
                 self.sequence,
                 write_connect(serializer, object_id, handshake),
                 with_capabilities(annotations, offered, settings),
@@ -459,7 +506,7 @@ class ClientSession(Peer):
         Only the name of the connection is different each time.
         """
         settings = self._settings
-        if not settings.plain or self._decoder.buffered:
+        if not self._plain or self._decoder.buffered:
             self._answer = None
             return False
         rest, key = without_key(message)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -11,7 +12,7 @@ from ..wire import NO_ANNOTATIONS, Annotations, Decoder, MessageType, encode_fra
 from .capabilities import NATIVE, NO_AGREEMENT, Agreement
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Mapping
+    from collections.abc import Callable, Container, Iterable, Mapping
 
     from ..serializers import Serializer
     from ..wire import Buffer, Frame, Payload
@@ -88,7 +89,7 @@ class Endpoint(ABC):
         self._serializers = settings.serializers
         self._offered = frozenset(capabilities)
         decoder = Decoder
-        self._encode = encode_frame
+        self._encode: Callable[..., list[Buffer]] = encode_frame
         if settings.log_wire:
             from ..wire import logged  # noqa: PLC0415 - for debugging alone
 
@@ -131,6 +132,37 @@ class Endpoint(ABC):
         self.error: str | None = None
         self.agreement: Agreement = NO_AGREEMENT
         self.capabilities: frozenset[str] = _NO_NAMES
+
+    def _turn_to_pyro4(
+        self, settings: SessionSettings, accepted: Container[int]
+    ) -> None:
+        """Speak protocol 48 from now on; nothing was taken in yet.
+
+        Args:
+            settings: those for such peers.
+            accepted: the message types that are allowed.
+        """
+        # Few programs need it.
+        from ..pyro4 import Pyro4Decoder, encode_pyro4_frame  # noqa: PLC0415
+
+        # What is agreed on, and what is quick, is for protocol 502.
+        self._plain = False
+        self._offered = frozenset()
+        self._settings = settings
+        self._serializers = settings.serializers
+        self._usable = settings.usable[0]
+        key, logs = settings.hmac_key, settings.log_wire
+        self._encode = partial(encode_pyro4_frame, key=key, logs=logs)
+        # It does what `Decoder` does.
+        decoder: Any = Pyro4Decoder(
+            self._decoder.max_size,
+            settings.max_annotations,
+            accepted,
+            max_inflate_ratio=settings.max_inflate_ratio,
+            key=key,
+            logs=logs,
+        )
+        self._decoder = decoder
 
     def _make_room(self) -> None:
         """Make what is needed where a capability but native is in force."""

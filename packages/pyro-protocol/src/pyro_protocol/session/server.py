@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, replace
 from enum import Enum
-from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -248,44 +247,23 @@ class ServerSession(Peer):
                 return
             self._connect(frame, None if decoder.buffered else message)
         except FrameError as error:
-            if settings.pyro4 is None or not self._turn_to_pyro4(settings.pyro4):
+            if settings.pyro4 is None or not self._goes_on_in_pyro4(settings.pyro4):
                 self._refuse(None, str(error.error))
 
-    def _turn_to_pyro4(self, settings: SessionSettings) -> bool:
+    def _goes_on_in_pyro4(self, settings: SessionSettings) -> bool:
         """Go on in protocol 48, if that is what the client has begun with.
 
         Args:
             settings: those for such clients.
         """
-        from ..pyro4 import (  # noqa: PLC0415 - few programs need it
-            PYRO4_PREFIX,
-            Pyro4Decoder,
-            encode_pyro4_frame,
-        )
+        from ..pyro4 import PYRO4_PREFIX  # noqa: PLC0415 - few programs need it
 
         data = self._decoder.take()
         if not data.startswith(PYRO4_PREFIX):
             return False
-        # What is agreed on, and what is quick, is for protocol 502.
-        self._plain = False
-        self._offered = frozenset()
         self._in_pyro4 = True
-        self._settings = settings
-        self._serializers = settings.serializers
-        self._usable = settings.usable[0]
-        key, logs = settings.hmac_key, settings.log_wire
-        self._encode = partial(encode_pyro4_frame, key=key, logs=logs)
-        decoder: Any = Pyro4Decoder(
-            self._decoder.max_size,
-            settings.max_annotations,
-            _BEFORE,
-            max_inflate_ratio=settings.max_inflate_ratio,
-            key=key,
-            logs=logs,
-        )
-        # It does what `Decoder` does.
-        self._decoder = decoder
-        decoder.receive_data(data)
+        self._turn_to_pyro4(settings, _BEFORE)
+        self._decoder.receive_data(data)
         self._begin()
         return True
 

@@ -55,6 +55,8 @@ class SessionSettings(Frozen):
             must not be.
         pyro4: the settings for clients that speak protocol 48, that of Pyro4; None if
             there can be none.
+        pyro4_servers: the settings for servers that speak it; None if no such are
+            called.
         serializers: what reads messages, by id; within the limits of nesting.
         plain: whether small messages need nothing but a header.
         usable: the serializers that requests have been made with, once checked; first
@@ -80,6 +82,7 @@ class SessionSettings(Frozen):
     )
     hmac_key: HmacKey | None = None
     pyro4: SessionSettings | None = None
+    pyro4_servers: SessionSettings | None = None
     serializers: Mapping[int, Serializer] = serializers_by_id
     plain: bool = computed()
     # Both here, as they are the same for all sessions with the same settings.
@@ -149,6 +152,7 @@ _items_of: Final = attrgetter(
     "LOGWIRE",
     "PYRO4_CLIENTS",
     "PYRO4_HMAC_KEY",
+    "PYRO4_SERVERS",
 )
 
 
@@ -167,8 +171,9 @@ def _settings(
     max_streams: int,
     compress: bool,
     log_wire: bool,
-    pyro4: bool,
+    pyro4_clients: bool,
     hmac_key: str,
+    pyro4_servers: bool,
 ) -> SessionSettings:
     known = {**serializers, **dict.fromkeys(PICKLED_IDS)}
     unknown = set(accepted) - set(known)
@@ -192,7 +197,7 @@ def _settings(
         ),
         serializers=serializers_within(max_nesting=max_nesting, bytes_repr=bytes_repr),
     )
-    if not pyro4:
+    if not (pyro4_clients or pyro4_servers):
         return settings
     from .. import pyro4 as dialect  # noqa: PLC0415 - few programs need it
 
@@ -204,4 +209,7 @@ def _settings(
             bytes_repr=bytes_repr,
         ),
     )
-    return settings.__replace__(pyro4=variant)
+    return settings.__replace__(
+        pyro4=variant if pyro4_clients else None,
+        pyro4_servers=variant if pyro4_servers else None,
+    )

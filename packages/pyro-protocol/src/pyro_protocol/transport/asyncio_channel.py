@@ -81,6 +81,7 @@ class AsyncChannel(AsyncioReceiver):
         capabilities: Iterable[str] = DEFAULT_CAPABILITIES,
         sequence: int = 0,
         config: Configuration = config,
+        in_pyro4: bool = False,
     ) -> Self:
         """Connect to the server of a ``PYRO`` URI and shake hands.
 
@@ -93,6 +94,7 @@ class AsyncChannel(AsyncioReceiver):
                 with nothing but ``native``; a subclass may know what to do with more.
             sequence: the sequence number last used.
             config: the settings.
+            in_pyro4: whether to speak Pyro4's protocol; see `BlockingChannel.connect`.
 
         Raises:
             CommunicationError: the server could not be reached, or refused.
@@ -106,12 +108,24 @@ class AsyncChannel(AsyncioReceiver):
         )
         channel = cls(uri, session)
         try:
+            if in_pyro4:
+                session.begin_in_pyro4()
             async with asyncio.timeout(timeout or None):
                 await channel._open(first, handshake, config)
             chosen = choose_serializer(name, native=channel.native)
             channel.serializer = channel._session.limited(chosen)
         except CommunicationError as error:
             channel.close()
+            if session.has_met_pyro4:
+                return await cls.connect(
+                    uri,
+                    handshake=handshake,
+                    serializer=serializer,
+                    timeout=timeout,
+                    sequence=sequence,
+                    config=config,
+                    in_pyro4=True,
+                )
             error.outcome = "not_sent"
             raise
         except OSError as error:

@@ -179,6 +179,7 @@ class BlockingChannel:
         capabilities: Iterable[str] = DEFAULT_CAPABILITIES,
         validate: Callable[[BlockingChannel, Any], None] | None = None,
         config: Configuration = config,
+        in_pyro4: bool = False,
     ) -> BlockingChannel:
         """Connect to the server of a ``PYRO`` URI and shake hands.
 
@@ -193,6 +194,8 @@ class BlockingChannel:
             validate: called with the channel and the server's handshake value;
                 raises to refuse the server.
             config: the settings.
+            in_pyro4: whether to speak Pyro4's protocol. With ``PYRO4_SERVERS`` that
+                is tried anyway if the server turns out to speak nothing else.
 
         Raises:
             CommunicationError: the server could not be reached, or refused.
@@ -227,6 +230,8 @@ class BlockingChannel:
         )
         channel = cls(sock, uri, session, timeout=timeout)
         try:
+            if in_pyro4:
+                session.begin_in_pyro4()
             channel._shake_hands(first, handshake, deadline)
             channel.serializer = channel.choose(name)
             if validate is not None and channel.accepted is not None:
@@ -234,6 +239,17 @@ class BlockingChannel:
         except BaseException as error:
             channel.close()
             if isinstance(error, CommunicationError):
+                if session.has_met_pyro4:
+                    return cls.connect(
+                        uri,
+                        handshake=handshake,
+                        serializer=serializer,
+                        timeout=timeout,
+                        sequence=sequence,
+                        validate=validate,
+                        config=config,
+                        in_pyro4=True,
+                    )
                 error.outcome = "not_sent"
             raise
         return channel
