@@ -31,6 +31,7 @@ from pyro_protocol.session.short_messages import (
 from pyro_protocol.transport.blocking_channel import name_call
 from pyro_protocol.wire.frame import HEADER_SIZE, JOIN_BELOW
 
+from .plain_oneway import send_plainly
 from .sharing.short_exchanges import concerns_calls, receive_apart
 
 if TYPE_CHECKING:
@@ -100,7 +101,11 @@ class PlainCalls:
     ) -> Any:
         """Call a remote method, again where the retry policy allows it."""
         usual = self._usual
-        if usual is None or method in self.oneway:
+        if usual is None:
+            return self._call_somehow(method, args, kwargs)
+        if method in self.oneway:
+            if send_plainly(self, method, args, kwargs):
+                return None
             return self._call_somehow(method, args, kwargs)
         state = _current_state()
         if state is not None and concerns_calls(state):
