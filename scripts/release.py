@@ -136,14 +136,20 @@ class Release:
         self.files = build(self.distribution, self._output, targets=targets)
         return ", ".join(file.name for file in self.files)
 
+    def _built(self) -> list[Path]:
+        if not self.files:
+            raise ReleaseError("there is nothing that was built")
+        return self.files
+
     def _twine(self) -> str:
-        files = map(str, self.files)
+        files = map(str, self._built())
         run(sys.executable, "-m", "twine", "check", "--strict", *files)
         return "long description and metadata"
 
     def _install(self) -> str:
         """Install the wheel alone, use it, and list what came with it."""
         one = self.distribution
+        self._built()
         wheels = self._folder / "wheelhouse"
         again = fill(wheels, one, {})[one.name]
         released = self._output / again.name
