@@ -20,11 +20,11 @@ from .programs import Program, clean_environment
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["EXAMPLES", "Step", "Walk", "steps_of", "walk"]
+__all__ = ["EXAMPLES", "MODULES", "Step", "Walk", "steps_of", "walk"]
 
 EXAMPLES: Final = Path(__file__).parents[2] / "examples"
 
-_MODULES: Final = {
+MODULES: Final[dict[str, tuple[str, ...]]] = {
     "python": (),
     "pyro-call": ("-m", "pyro_client"),
     "pyro-doctor": ("-m", "pyro_client.doctor"),
@@ -34,6 +34,8 @@ _MODULES: Final = {
     "pyro-serve": ("-m", "pyro_server"),
     "pyro-stubs": ("-m", "pyro_client.stubs"),
 }
+"""What ``python`` is given to run a command of ours, which may not be on the path."""
+
 # A reader's machine has a port of its own for these; here the system chooses.
 _CHOSEN_PORT: Final = {
     "pyro-ns": ("--port", "0", "--nobc"),
@@ -151,7 +153,7 @@ class Walk:
             self._run(step, words, settings)
 
     def _start(self, step: Step, words: list[str], settings: dict[str, str]) -> None:
-        arguments = [*_MODULES[words[0]], *words[1:], *_CHOSEN_PORT.get(words[0], ())]
+        arguments = [*MODULES[words[0]], *words[1:], *_CHOSEN_PORT.get(words[0], ())]
         program = self._stack.enter_context(
             Program(*arguments, settings=settings, folder=self._folder)
         )
@@ -168,8 +170,8 @@ class Walk:
                 self._learn(line, program.wait_for(self._pattern(line)))
 
     def _run(self, step: Step, words: list[str], settings: dict[str, str]) -> None:
-        if words[0] in _MODULES:
-            command = [sys.executable, *_MODULES[words[0]], *words[1:]]
+        if words[0] in MODULES:
+            command = [sys.executable, *MODULES[words[0]], *words[1:]]
         elif shutil.which(words[0]) is None:
             pytest.skip(f"there is no command {words[0]}")
         else:
