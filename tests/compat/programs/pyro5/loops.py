@@ -5,6 +5,7 @@
 # ruff: noqa: ANN001, ANN201, ANN202, ANN204, I002
 
 import select
+import socket
 import threading
 
 import Pyro5.api
@@ -85,6 +86,20 @@ daemon.close()
 answering = Pyro5.nameserver.BroadcastServer(names_uri, "127.0.0.1", 0)
 answering.runInThread()
 print(answering.getPort() > 0)
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+    asking.settimeout(60)
+    asking.sendto(b"GET_NSURI", ("127.0.0.1", answering.getPort()))
+    print(asking.recv(100).decode() == str(names_uri))
+answering.close()
+
+answering = Pyro5.nameserver.BroadcastServer(names_uri, "127.0.0.1", 0)
+with Pyro5.api.Daemon() as daemon:
+    uri = daemon.register(Service("and broadcasts"))
+    daemon.combine(answering)
+    thread = ask([uri])
+    daemon.requestLoop(lambda: not done.is_set())
+    thread.join()
+    print(answers)
 answering.close()
 
 Pyro5.api.config.SERVERTYPE = "thread"

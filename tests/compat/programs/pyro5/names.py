@@ -4,6 +4,7 @@
 # mypy: ignore-errors
 # ruff: noqa: ANN001, ANN002, ANN003, ANN201, ANN204, I002
 
+import tempfile
 import threading
 
 import Pyro5.api
@@ -110,3 +111,17 @@ print(
     str(Pyro5.api.URI("PYRO:a@[::1]:1")),
 )
 name_server_daemon.shutdown()
+Pyro5.api.config.NS_AUTOCLEAN = 1
+failing(Pyro5.api.start_ns, port=0)
+Pyro5.api.config.NS_AUTOCLEAN = 3
+_, cleaning, _ = Pyro5.api.start_ns(port=0)
+print(cleaning.nameserver.count())
+cleaning.close()
+Pyro5.api.config.NS_AUTOCLEAN = 0
+failing(Pyro5.api.start_ns, port=0, storage="unknown")
+with tempfile.TemporaryDirectory() as folder:
+    for _ in range(2):
+        _, keeping, _ = Pyro5.api.start_ns(port=0, storage=f"sql:{folder}/names.sqlite")
+        print(sorted(keeping.nameserver.list()))
+        keeping.nameserver.register("kept", "PYRO:a@b:1", metadata=["tag"])
+        keeping.close()

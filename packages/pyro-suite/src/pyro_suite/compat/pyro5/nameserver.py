@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import select
 import socket
 import sys
 import threading
 import time
+from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import pyro_naming
@@ -92,9 +94,14 @@ class NameServerDaemon(Daemon):
         natport: int | None = None,
         storage: str | None = None,
     ) -> None:
+        period = config.NS_AUTOCLEAN
         self._storage = storage_from_text(storage or "memory")
-        self.nameserver = NameServer(self._storage)
         self._cleaning: _Cleaning | None = None
+        if period:
+            # Made before anything listens, since the period may be refused.
+            cleaner = _Cleaner(self._storage, period, config.COMMTIMEOUT)
+            self._cleaning = _Cleaning(cleaner)
+        self.nameserver = NameServer(self._storage)
         super().__init__(
             host,
             config.NS_PORT if port is None else port,
@@ -104,8 +111,8 @@ class NameServerDaemon(Daemon):
         )
         uri = self.register(self.nameserver, NAMESERVER_NAME)
         self.nameserver.announce(uri)
-        if config.NS_AUTOCLEAN:
-            self._cleaning = _Cleaning(self._storage)
+        if self._cleaning is not None:
+            self._cleaning.start()
 
     def close(self) -> None:
         """Stop serving, and release everything."""
@@ -119,32 +126,30 @@ class NameServerDaemon(Daemon):
 class _Cleaning:
     """Removes the names of servers that are gone, in a thread of its own."""
 
-    def __init__(self, storage: Storage) -> None:
-        self._loop = asyncio.new_event_loop()
-        timeout = config.COMMTIMEOUT
-        try:
-            asyncio.set_event_loop(self._loop)
-            cleaner = _Cleaner(storage, config.NS_AUTOCLEAN, timeout)
-        except ValueError:
-            self._loop.close()
-            raise
-        finally:
-            asyncio.set_event_loop(None)
-        self._task = self._loop.create_task(cleaner.run())
-        self._task.add_done_callback(lambda _done: self._loop.stop())
+    def __init__(self, cleaner: _Cleaner) -> None:
+        self._cleaner = cleaner
+        self._started: Future[Callable[[], object]] = Future()
         self._thread = threading.Thread(
             target=self._run, name="pyro name cleaning", daemon=True
         )
-        self._thread.start()
 
-    def _run(self) -> None:
-        self._loop.run_forever()
-        self._loop.close()
+    def start(self) -> None:
+        self._thread.start()
 
     def stop(self) -> None:
         if self._thread.is_alive():
-            self._loop.call_soon_threadsafe(self._task.cancel)
+            self._started.result()()
             self._thread.join()
+
+    def _run(self) -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            asyncio.run(self._clean())
+
+    async def _clean(self) -> None:
+        cleaning = asyncio.create_task(self._cleaner.run())
+        loop = asyncio.get_running_loop()
+        self._started.set_result(lambda: loop.call_soon_threadsafe(cleaning.cancel))
+        await cleaning
 
 
 class BroadcastServer:

@@ -105,6 +105,20 @@ class Daemon(pyro_server.Daemon):
         _expose_setters(target)
         super().resetMetadataCache(objectOrId, nat)
 
+    def combine(self, daemon: Any) -> None:
+        """Serve another daemon, or what answers broadcasts, along with this one.
+
+        Raises:
+            TypeError: this or the other daemon is not a multiplex server.
+            PyroError: one of them serves a connected socket.
+        """
+        if isinstance(daemon, pyro_server.Daemon):
+            super().combine(daemon)
+        else:
+            # Only a multiplex server has this; the answers need none of its loop.
+            _ = self.selector
+            daemon.runInThread()
+
     @staticmethod
     def serveSimple(
         objects: Mapping[Any, str | None],
