@@ -35,7 +35,7 @@ def examine(path: Path | str) -> Iterator[FileReport]:
     path = Path(path)
     if not path.is_dir():
         # A link that was named is followed.
-        report = _examine_file(path, path.resolve().read_bytes())
+        report = _examine_file(path, path.read_bytes())
         if report is not None:
             yield report
         return
