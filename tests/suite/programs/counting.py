@@ -22,6 +22,7 @@ from pyro_suite import (
     Daemon,
     Proxy,
     expose,
+    oneway,
     register_class_to_dict,
     register_dict_to_class,
 )
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 ROUNDS = 5
 WARM_UP = 60
+LARGE = bytes(1 << 20)
 RECORDS = [
     {"id": n, "name": f"probe {n}", "value": n / 7, "tags": ["a", "b"], "on": True}
     for n in range(100)
@@ -76,6 +78,15 @@ class Thing:
     def echo(self, value: object) -> object:
         return value
 
+    @expose
+    @oneway
+    def note(self, number: int) -> None:
+        pass
+
+    @expose
+    def large(self) -> bytes:
+        return LARGE
+
 
 def _make(_name: str, members: dict[str, Any]) -> dict[str, Any]:
     return members
@@ -99,8 +110,31 @@ def batch(proxy: Proxy) -> int:
     return sum(1 for _ in together())
 
 
+def connect(proxy: Proxy) -> int:
+    for _ in range(10):
+        with Proxy(proxy._pyroUri) as other:
+            other.add(2, 3)
+    return 10
+
+
+def send_oneway(proxy: Proxy) -> int:
+    for number in range(100):
+        proxy.note(number)
+    proxy.add(2, 3)
+    return 100
+
+
+def download(proxy: Proxy) -> int:
+    for _ in range(10):
+        proxy.large()
+    return 10
+
+
 WORK: dict[str, tuple[str, Callable[[Proxy], int]]] = {
     "call": ("", call),
+    "connection": ("", connect),
+    "oneway call": ("", send_oneway),
+    "large bytes": ("", download),
     "serpent call": ("serpent", call),
     "records": ("", echo_records),
     "batch": ("", batch),
