@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from support.walkthrough import walk
+
 QUICKSTART = Path(__file__).parents[2] / "examples" / "quickstart"
 
 
@@ -43,3 +45,8 @@ def test_the_client_uses_the_server_at_the_address_it_prints() -> None:
         "Heating the bathroom to 24.5 degrees",
         "Refused: 90.0 degrees is too hot for the hall",
     ]
+
+
+def test_the_page_is_as_it_says() -> None:
+    with walk("quickstart") as steps:
+        steps.follow()

@@ -12,8 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
-import pytest
-
+from .browsing import missing
 from .hosting import DEADLINE
 from .programs import Program, clean_environment
 
@@ -173,7 +172,7 @@ class Walk:
         if words[0] in MODULES:
             command = [sys.executable, *MODULES[words[0]], *words[1:]]
         elif shutil.which(words[0]) is None:
-            pytest.skip(f"there is no command {words[0]}")
+            missing(f"there is no command {words[0]}")
         else:
             command = words
         done = subprocess.run(
