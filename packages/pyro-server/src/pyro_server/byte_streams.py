@@ -24,7 +24,13 @@ if TYPE_CHECKING:
 
     from pyro_protocol.wire import Buffer
 
-__all__ = ["DONT_WAIT", "RECEIVE_SIZE", "ByteStream", "open_byte_stream"]
+__all__ = [
+    "DONT_WAIT",
+    "RECEIVE_SIZE",
+    "ByteStream",
+    "open_byte_stream",
+    "set_linger",
+]
 
 LINGER_SECONDS: Final = 0.005
 """How long a worker waits for the next request before it turns to other work.
@@ -52,6 +58,7 @@ _LARGEST_WAITED_PIECE: Final = 64 * 1024 * 1024
 # Systems differ in how many they take; few messages have more.
 _MOST_GATHERED: Final = 16
 _WAIT_ALL: Final = getattr(socket, "MSG_WAITALL", 0)
+_HAS_KERNEL_TIMEOUTS: Final = bool(DONT_WAIT and _WAIT_ALL and sys.platform != "win32")
 _LINGER: Final = struct.pack("ll", 0, int(LINGER_SECONDS * 1_000_000))
 # Elsewhere an accepted socket may have the mode of the listening one, and not know it.
 _ACCEPTS_BLOCKING: Final = sys.platform == "linux"
@@ -110,13 +117,14 @@ class _KernelTimeoutStream:
 
     __slots__ = ("sock", "wants_write")
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket, *, lingers: bool = False) -> None:
         self.sock = sock
         self.wants_write = False
         if not (_ACCEPTS_BLOCKING and sock.gettimeout() is None):
             # Only then, as it is a system call.
             sock.settimeout(None)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _LINGER)
+        if not lingers:
+            set_linger(sock)
 
     def handshake(self) -> bool:
         return True
@@ -341,9 +349,18 @@ else:
         return any(select.select(reading, writing, [], LINGER_SECONDS))
 
 
-def open_byte_stream(sock: socket.socket) -> ByteStream:
-    """Return the byte stream for a connected socket."""
-    kernel_timeout = DONT_WAIT and _WAIT_ALL and sys.platform != "win32"
-    if kernel_timeout and not isinstance(sock, ssl.SSLSocket):
-        return _KernelTimeoutStream(sock)
+def set_linger(sock: socket.socket) -> None:
+    """Have a receive wait for so long as a worker waits for the next request."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _LINGER)
+
+
+def open_byte_stream(sock: socket.socket, *, lingers: bool = False) -> ByteStream:
+    """Return the byte stream for a connected socket.
+
+    Args:
+        sock: the socket.
+        lingers: whether `set_linger` was done for it, or for the one it inherits from.
+    """
+    if _HAS_KERNEL_TIMEOUTS and not isinstance(sock, ssl.SSLSocket):
+        return _KernelTimeoutStream(sock, lingers=lingers)
     return _NonBlockingStream(sock)

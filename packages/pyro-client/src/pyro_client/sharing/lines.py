@@ -30,6 +30,7 @@ _DONT_WAIT: Final = getattr(socket, "MSG_DONTWAIT", 0)
 # Systems differ in how many they take; few messages have more.
 _MOST_GATHERED: Final = 16
 _WAIT_ALL: Final = getattr(socket, "MSG_WAITALL", 0)
+_HAS_KERNEL_TIMEOUTS: Final = bool(_DONT_WAIT) and sys.platform != "win32"
 # A time-out of zero would mean to wait for ever.
 _SHORTEST: Final = 0.0001
 _MICROSECONDS: Final = 1_000_000
@@ -84,15 +85,11 @@ class Line(Protocol):
 
 def open_line(sock: socket.socket) -> Line:
     """Return a line on a socket, whose mode is changed for that."""
-    if is_encrypted(sock) or not _has_kernel_timeouts():
+    if not _HAS_KERNEL_TIMEOUTS or is_encrypted(sock):
         from .polling import PollingLine  # noqa: PLC0415 - most programs do without
 
         return PollingLine(sock)
     return PlainLine(sock)
-
-
-def _has_kernel_timeouts() -> bool:
-    return bool(_DONT_WAIT) and sys.platform != "win32"
 
 
 # Each connection is given the same.

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pyro_protocol.transport.addresses import prepare_connected
 
+from ..byte_streams import set_linger
+
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable
@@ -49,6 +51,7 @@ class Listener:
 
     Attributes:
         resumes_at: when accepting is tried again; 0 while it is not paused.
+        lingers: whether those who are accepted need no `set_linger`.
     """
 
     def __init__(
@@ -71,8 +74,11 @@ class Listener:
         self._alone = 0
         # On Linux the accepted sockets have the options of this one.
         self._inherits = sys.platform == "linux" and sock.family != socket.AF_UNIX
+        self.lingers: bool = self._inherits and tls is None
         if self._inherits:
             prepare_connected(sock, config)
+        if self.lingers:
+            set_linger(sock)
         self._kind = sock.family, sock.type, sock.proto
 
     @property

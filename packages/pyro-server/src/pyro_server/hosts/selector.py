@@ -134,9 +134,8 @@ class SelectorHost(RequestHost):
 
     def _enter(self, sock: socket.socket, address: Any) -> Connection:
         """Return what stands for a new connection, which counts from now on."""
-        connection = Connection(
-            self._service, open_byte_stream(sock), address, since=time.time()
-        )
+        stream = open_byte_stream(sock, lingers=self.listener.lingers)
+        connection = Connection(self._service, stream, address, since=time.time())
         self._connections.add(connection)
         self._handshaking.start(connection)
         connection.shaken = self._shaken_at_once
