@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib.metadata
 import subprocess
 import sys
+import tomllib
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -20,8 +22,8 @@ from support.programs import Program, clean_environment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
+PROJECT: Final = Path(__file__).parents[2] / "packages/pyro-suite/pyproject.toml"
 COMMAND: Final = ("-m", "pyro_suite")
 OF_NAME_SERVER: Final = ("-n", "127.0.0.1", "-p", "0", "-x", "-s", "memory")
 
@@ -192,8 +194,10 @@ def test_what_is_missing_is_named_with_its_remedy(
 def test_every_extra_that_is_advised_exists() -> None:
     from pyro_suite.command.missing import _EXTRAS
 
-    provided = importlib.metadata.metadata("pyro-suite").get_all("Provides-Extra") or []
-    assert {*_EXTRAS.values()} <= {*provided}
+    extras = tomllib.loads(PROJECT.read_text())["project"]["optional-dependencies"]
+    assert {*_EXTRAS.values()} <= {*extras}
+    brought = extras["all"][0].partition("[")[2].rstrip("]").split(",")
+    assert {*brought} == {*extras} - {"all", "testing"}
 
 
 def test_another_import_error_is_not_explained_away() -> None:
