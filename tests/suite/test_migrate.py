@@ -222,6 +222,14 @@ def test_imports_and_renamed_calls_are_rewritten(
             "name-server-loop",
             "leave",
         ),
+        (
+            (
+                "from Pyro5.api import expose\nclass A:\n @property\n @expose\n"
+                " def x(self): pass\n @x.setter\n def x(self, x): pass"
+            ),
+            "setter",
+            "of x is not exposed",
+        ),
         ("import Pyro4\nPyro4.async(p)", "syntax", "asyncproxy"),
         ("import Pyro4\nprint 'x'", "syntax", "2to3"),
         ("import Pyro4\nx = '\0'", "syntax", "2to3"),

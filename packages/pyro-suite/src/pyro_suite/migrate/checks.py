@@ -109,6 +109,8 @@ class Checks:
                 self._check_attribute(node)
             elif isinstance(node, ast.Call):
                 self._check_call(node)
+            elif isinstance(node, ast.ClassDef):
+                self._check_setters(node)
             elif isinstance(node, ast.FunctionDef):
                 self._check_override(node)
             elif isinstance(node, ast.Constant) and isinstance(node.value, str):
@@ -368,6 +370,31 @@ class Checks:
         if "return_metadata" not in given:
             stop = self._source.range_of(node.keywords[-1].value)[1]
             self.edits.append(Edit(stop, stop, ", return_metadata=False"))
+
+    def _check_setters(self, node: ast.ClassDef) -> None:
+        """Report setters that Pyro5 lets clients use for the mark of the getter."""
+        if self._is_marked(node):
+            return
+        functions = [one for one in node.body if isinstance(one, ast.FunctionDef)]
+        readable = {one.name for one in functions if self._is_marked(one)}
+        for one in functions:
+            setters = (
+                mark
+                for mark in one.decorator_list
+                if isinstance(mark, ast.Attribute) and mark.attr == "setter"
+            )
+            if one.name in readable and any(setters) and not self._is_marked(one):
+                self._add(
+                    one,
+                    "change",
+                    "setter",
+                    f"the setter of {one.name} is not exposed with its getter",
+                    "mark it with @expose as well, below its other decorator, "
+                    "if clients may set it",
+                )
+
+    def _is_marked(self, node: ast.ClassDef | ast.FunctionDef) -> bool:
+        return any(self._paths.get(mark) == "expose" for mark in node.decorator_list)
 
     def _check_override(self, node: ast.FunctionDef) -> None:
         if node.name in {"_pyroAnnotations", "_pyroResponseAnnotations"}:

@@ -44,10 +44,12 @@ class Source:
 
     def __init__(self, data: bytes) -> None:
         try:
-            self.encoding, _lines = tokenize.detect_encoding(io.BytesIO(data).readline)
-            self.text = data.decode(self.encoding)
+            encoding, _lines = tokenize.detect_encoding(io.BytesIO(data).readline)
+            text = data.decode(encoding)
         except (SyntaxError, UnicodeDecodeError) as error:
             raise EncodingError(str(error)) from error
+        self.encoding: str = encoding
+        self.text: str = text
         ends = list(_LINE_END.finditer(self.text))
         self.newline: str = ends[0].group() if ends else "\n"
         self._starts = [0, *(end.end() for end in ends)]

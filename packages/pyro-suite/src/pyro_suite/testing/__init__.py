@@ -36,7 +36,7 @@ __all__ = [
 ]
 
 # For those who name this package as a plugin of pytest.
-pytest_plugins = ["pyro_suite.testing.plugin"]
+pytest_plugins: list[str] = ["pyro_suite.testing.plugin"]
 
 _MODULES = {
     "Leaks": "pyro_suite.testing.leaks",
