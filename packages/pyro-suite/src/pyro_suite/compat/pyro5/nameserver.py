@@ -16,7 +16,6 @@ import pyro_naming
 from pyro_naming import MemoryStorage, SqlStorage, Storage, storage_from_text
 from pyro_naming.autoclean import AutoCleaner as _Cleaner
 from pyro_naming.broadcast import answer_to
-from pyro_naming.cli import main as _main
 from pyro_protocol import NAMESERVER_NAME, URI, config
 from pyro_protocol.errors import CommunicationError, NamingError
 from pyro_protocol.errors import TimeoutError as PyroTimeoutError
@@ -392,5 +391,7 @@ def main(args: Sequence[str] | None = None) -> int:
     Args:
         args: the arguments; those of the command line if left out.
     """
+    from pyro_naming.cli import main  # noqa: PLC0415 - only the command needs it
+
     given = sys.argv[1:] if args is None else args
-    return _main(["-s", "memory", *given], "Pyro5.nameserver")
+    return main(["-s", "memory", *given], "Pyro5.nameserver")
