@@ -15,6 +15,8 @@ TUTORIAL = sorted(DOCS.glob("tutorial/*.md"))
 OTHERS = [
     DOCS / "index.md",
     DOCS / "performance.md",
+    DOCS / "testing.md",
+    DOCS / "migrate.md",
     DOCS / "troubleshooting.md",
     *sorted(DOCS.glob("concepts/*.md")),
     *sorted(DOCS.glob("guides/*.md")),

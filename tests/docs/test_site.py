@@ -16,6 +16,9 @@ from support.programs import clean_environment
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ["pyro_protocol", "pyro_client", "pyro_server", "pyro_naming", "pyro_httpgw"]
+# It is built once, with --dist=loadgroup.
+pytestmark = pytest.mark.xdist_group("site")
+
 # Modules, and what says itself.
 NOT_LISTED = {"__version__", "errors", "serializers"}
 
