@@ -177,6 +177,8 @@ class ServerSession(Peer):
 
     def receive_data(self, data: bytes) -> None:
         """Take in bytes from the client."""
+        if self._state is _AWAITING_CONNECT and self._begins_as_usual(data):
+            return
         self._decoder.receive_data(data)
         self._decode()
 
@@ -226,21 +228,23 @@ class ServerSession(Peer):
         if self._state is _AWAITING_CONNECT:
             self._begin()
 
-    def _begin(self) -> None:
-        """Read the message that begins the conversation, if it has arrived.
+    def _begins_as_usual(self, message: bytes) -> bool:
+        """Begin, if with the same bytes as others before: they are not read again."""
+        settings = self._settings
+        if not settings.plain or self._decoder.buffered:
+            return False
+        request = settings.usual_connects.get((self._offered, message))
+        if request is None:
+            return False
+        self._state = _VALIDATING
+        self._events.append(request)
+        return True
 
-        Most begin with the same bytes as others before, which are not read again.
-        """
+    def _begin(self) -> None:
+        """Read the message that begins the conversation, if it has arrived."""
         decoder = self._decoder
         settings = self._settings
         message = decoder.untouched if settings.plain else None
-        if message is not None:
-            request = settings.usual_connects.get((self._offered, message))
-            if request is not None:
-                decoder.forget()
-                self._move(_VALIDATING)
-                self._events.append(request)
-                return
         try:
             frame = decoder.next_frame()
             if frame is None:
