@@ -144,7 +144,7 @@ def test_every_single_command_is_a_tool() -> None:
 @pytest.mark.parametrize(
     ("name", "unused"),
     [
-        ("", ["pyro_protocol", "argparse", "asyncio"]),
+        ("", ["pyro_protocol", "argparse", "asyncio", "inspect", "difflib"]),
         ("call", ["pyro_server", "pyro_naming", "pyro_httpgw", "asyncio"]),
         ("nsc", ["pyro_server", "pyro_client", "pyro_httpgw"]),
         ("check-config", ["pyro_server", "pyro_client", "pyro_naming", "asyncio"]),

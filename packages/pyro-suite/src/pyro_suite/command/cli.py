@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import sys
 from typing import TYPE_CHECKING, Final
 
@@ -81,6 +80,8 @@ def _help() -> str:
 def _complaint(name: str) -> str:
     if not name:
         return _help()
+    import difflib  # noqa: PLC0415 - nobody waits for it who makes no mistake
+
     what = "option" if name.startswith("-") else "tool"
     known = ["--help", "--version"] if what == "option" else [*TOOLS]
     # Many type the name of the single command.

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 if TYPE_CHECKING:
     import argparse
@@ -13,8 +12,8 @@ if TYPE_CHECKING:
 __all__ = ["TOOLS", "Tool"]
 
 
-@dataclass(frozen=True, slots=True)
-class Tool:
+# Not a dataclass: importing those takes longer than all the rest of this.
+class Tool(NamedTuple):
     """A tool, which is not imported before it is used.
 
     Attributes:
