@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import signal
 import subprocess
 import sys
 from typing import TYPE_CHECKING
+
+import pytest
 
 from support.hosting import DEADLINE
 from support.programs import Program, clean_environment
@@ -214,3 +217,34 @@ def test_marshal_is_taken_by_programs_alone_that_have_chosen_it(tmp_path: Path) 
     settings = {"PYRO_SERIALIZER": "marshal"}
     with Program(*_LAYER, str(program), "neither", settings=settings) as chosen:
         chosen.wait_for("^b'bytes'$")
+
+
+@pytest.mark.parametrize("how", ["spawn", "forkserver", "fork"])
+def test_processes_of_multiprocessing_have_the_same_names(
+    how: str, tmp_path: Path
+) -> None:
+    if how not in multiprocessing.get_all_start_methods():
+        pytest.skip(f"this system does not {how}")
+    program = tmp_path / "sharing.py"
+    program.write_text(
+        "import multiprocessing, sys\n"
+        "import Pyro5.api\n"
+        "def where(name):\n"
+        "    return name + ' ' + Pyro5.api.Proxy.__mro__[1].__module__\n"
+        "if __name__ == '__main__':\n"
+        "    context = multiprocessing.get_context(sys.argv[1])\n"
+        "    with context.Pool(1) as pool:\n"
+        "        print(pool.map(where, ['child']))\n"
+        "        pool.close()\n"
+        "        pool.join()\n"
+    )
+    # Python warns of forking where there are threads.
+    ran = subprocess.run(
+        [sys.executable, "-m", "pyro_suite.compat.pyro5", str(program), how],
+        env=clean_environment(),
+        capture_output=True,
+        encoding="utf-8",
+        timeout=2 * DEADLINE,
+        check=False,
+    )
+    assert (ran.returncode, ran.stdout) == (0, "['child pyro_client.proxy']\n")

@@ -26,6 +26,9 @@ def run(arguments: Sequence[str], package: str) -> None:
     ``sys.argv``, ``sys.path[0]`` and ``__main__`` are those of the program. This
     process is to end when the call returns.
 
+    If the package has a folder ``spawned``, that is searched before installed modules,
+    also by the processes that multiprocessing starts for the program.
+
     Args:
         arguments: what follows ``python -m package``: a file and its arguments, or
             ``-m``, a module and its arguments.
@@ -37,12 +40,21 @@ def run(arguments: Sequence[str], package: str) -> None:
     """
     if not arguments or arguments[0] in {"-h", "--help"}:
         _explain(package, failed=not arguments)
+    _search_spawned(package)
     if arguments[0] == "-m":
         if len(arguments) == 1:
             _explain(package, failed=True)
         _run_module(arguments[1], arguments[2:])
     else:
         _run_file(arguments[0], arguments[1:])
+
+
+def _search_spawned(package: str) -> None:
+    file = getattr(sys.modules.get(package), "__file__", None)
+    folder = Path(file or "").parent / "spawned"
+    if file and folder.is_dir():
+        # After the folder of the program, if that is searched.
+        sys.path.insert(0 if sys.flags.safe_path else 1, str(folder))
 
 
 def _explain(package: str, *, failed: bool) -> NoReturn:
