@@ -301,6 +301,9 @@ def test_a_key_does_not_show_itself() -> None:
     assert "secret" not in repr(HmacKey("secret"))
     assert HmacKey("secret") == HmacKey(b"secret") != HmacKey(b"other")
     assert HmacKey("secret").reveal() == b"secret"
+    any_bytes = bytes(range(256))
+    as_text = any_bytes.decode("utf-8", "surrogateescape")
+    assert HmacKey(as_text).reveal() == any_bytes
     with pytest.raises(ValueError, match="not be empty"):
         HmacKey("")
     with pytest.raises(TypeError, match="text or bytes, not int"):

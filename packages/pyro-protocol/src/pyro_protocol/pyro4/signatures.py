@@ -25,7 +25,8 @@ class HmacKey:
     """A key that messages are signed with; it does not show itself.
 
     Args:
-        key: the key; a text stands for its UTF-8 bytes.
+        key: the key; a text stands for its UTF-8 bytes, and, as everywhere in Python
+            where bytes are read as text, may stand for any others.
 
     Raises:
         ValueError: the key is empty.
@@ -41,7 +42,9 @@ class HmacKey:
             )
         if not key:
             raise ValueError("a HMAC key must not be empty; None means no key")
-        self._key = key.encode("utf-8") if isinstance(key, str) else key
+        self._key = (
+            key.encode("utf-8", "surrogateescape") if isinstance(key, str) else key
+        )
 
     def reveal(self) -> bytes:
         """Return the key itself."""
