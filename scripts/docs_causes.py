@@ -2,7 +2,7 @@
 
 python scripts/docs_causes.py          # writes it
 python scripts/docs_causes.py --check  # says whether it is as it should be
-"""  # noqa: INP001 - a program, no part of a package
+"""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 The pages of the repository link to each other by paths, so that they can be read in any
 checkout. The site gets whatever they link to: READMEs become pages of it, other files,
 such as the programs among the examples and the plot of the benchmarks, are copied.
-"""  # noqa: INP001 - mkdocs loads it by its path
+"""
 
 from __future__ import annotations
 

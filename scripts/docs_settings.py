@@ -2,7 +2,7 @@
 
 python scripts/docs_settings.py          # writes it
 python scripts/docs_settings.py --check  # says whether it is as it should be
-"""  # noqa: INP001 - a program, no part of a package
+"""
 
 from __future__ import annotations
 
@@ -47,12 +47,12 @@ def table() -> str:
     """Return the table of all items, in Markdown."""
     explained = meanings()
     rows = []
-    for item, value in Configuration(use_environment=False).as_dict().items():
+    for item, value in sorted(Configuration(use_environment=False).as_dict().items()):
         meaning = explained[item].replace("``", "`").replace("|", r"\|")
         if item in MORE:
             meaning = f"{meaning} {MORE[item]}"
         rows.append(f"| `{item}` | `{value!r}` | {meaning} |\n")
-    return HEAD + "".join(sorted(rows))
+    return HEAD + "".join(rows)
 
 
 def page() -> str:
