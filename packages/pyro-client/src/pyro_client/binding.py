@@ -314,15 +314,7 @@ class Binding(PlainCalls):
             validate = self.validate()
             if validate is None:
                 raise _not_sent("the proxy that would check the server is gone")
-        channel = BlockingChannel.connect(
-            uri,
-            handshake=self.handshake,
-            serializer=self._serializer_name,
-            timeout=self._timeout,
-            sequence=self._sequence,
-            capabilities=offered_capabilities(self.config),
-            config=self.config,
-        )
+        channel = self._connect_to(uri)
         if not channel.session.capabilities <= DEFAULT_CAPABILITIES:
             channel = SharedChannel(channel, self.config, self.config.STREAM_READ_AHEAD)
         known = self.methods, self.oneway, self.attributes
@@ -347,6 +339,17 @@ class Binding(PlainCalls):
         if self.lease_key is not None:
             remember_connection(self.lease_key, self)
         return channel
+
+    def _connect_to(self, uri: URI) -> BlockingChannel:
+        return BlockingChannel.connect(
+            uri,
+            handshake=self.handshake,
+            serializer=self._serializer_name,
+            timeout=self._timeout,
+            sequence=self._sequence,
+            capabilities=offered_capabilities(self.config),
+            config=self.config,
+        )
 
     def _use_socket(self, sock: socket.socket) -> BlockingChannel:
         """Use a socket that is connected already; the metadata has to be asked for."""

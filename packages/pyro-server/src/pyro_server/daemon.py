@@ -29,7 +29,7 @@ from pyro_protocol.dispatch import (
 )
 from pyro_protocol.dispatch.gates import GateTable
 from pyro_protocol.dispatch.leases import LEASE_SECONDS
-from pyro_protocol.errors import DaemonError, PyroError
+from pyro_protocol.errors import DaemonError, LocalProtocolError, PyroError
 from pyro_protocol.logs import log_exception
 from pyro_protocol.references import ProxyState, add_reference_provider, make_proxy
 from pyro_protocol.session import Service, SessionSettings
@@ -856,7 +856,8 @@ class Daemon:
 
         Set it, as text or bytes, before they connect: it holds for connections that
         begin afterwards. It needs ``PYRO4_CLIENTS``; `LocalProtocolError` is raised
-        without. ``PYRO4_HMAC_KEY`` is the same for all daemons with a configuration.
+        without, and on a connected socket. ``PYRO4_HMAC_KEY`` is the same for all
+        daemons with a configuration.
         """
         pyro4 = self._service.settings.pyro4
         key = None if pyro4 is None else pyro4.hmac_key
@@ -867,6 +868,11 @@ class Daemon:
         from pyro_protocol.pyro4 import HmacKey  # noqa: PLC0415 - few programs need it
 
         service = self._service
+        if key is not None and isinstance(self._host, ConnectedSocketHost):
+            raise LocalProtocolError(
+                "no messages are signed on a connected socket; use TLS on the socket, "
+                "or let the daemon listen"
+            )
         service.settings = service.settings.with_hmac_key(
             None if key is None else HmacKey(key)
         )
