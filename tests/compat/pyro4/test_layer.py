@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from support.hosting import DEADLINE
 from support.peers import pyro5_python
 from support.programs import Program, clean_environment
@@ -14,7 +16,6 @@ _FOLDER = Path(__file__).parent / "programs"
 _LAYER = "pyro_suite.compat.pyro4"
 _STEPS = (
     "marshal",
-    "proofs",
     "secrets",
     "flame",
     "broadcasts",
@@ -107,16 +108,34 @@ def _customer_of(python: str | Path, *arguments: str) -> list[str]:
     return done.stdout.splitlines()
 
 
-def test_clients_that_still_run_on_pyro4_are_served() -> None:
-    real = pyro5_python()
-    with Program("-m", _LAYER, _FOLDER / "shop.py") as shop:
-        port = shop.wait_for(r"^names at (\d+)$")[1]
-        ours = _customer_of(sys.executable, port)
-        # What it offers itself speaks Pyro4's protocol, which cannot be called.
-        theirs = _customer_of(real, port, "")
-        assert theirs[:4] == ours[:4]
-        assert theirs[4] == ours[4] == "True lamp"
-        assert theirs[-1] == ours[-1] == "shop"
-    assert ours[0] == "['Pyro.NameServer', 'shop'] ['shop']"
-    assert ours[2] == "('not for sale', 'gold') True"
-    assert ours[5] == "NEWS"
+def _shop(python: str | Path, *arguments: str) -> Program:
+    """Start the server, with the real Pyro4 or through the layer."""
+    layer = ("-m", _LAYER) if python == sys.executable else ()
+    settings = {} if layer else {"PYTHONPATH": ""}
+    return Program(
+        *("-W", "ignore", *layer, _FOLDER / "shop.py", *arguments),
+        python=python,
+        settings=settings,
+    )
+
+
+@pytest.mark.parametrize("key", ["", "a key that both sides have"])
+def test_servers_and_clients_may_move_one_after_the_other(key: str) -> None:
+    real, ours = pyro5_python(), sys.executable
+    printed: list[list[str]] = []
+    for server in (real, ours):
+        with _shop(server, *([key] if key else [])) as shop:
+            port = shop.wait_for(r"^names at (\d+)$")[1]
+            printed += [_customer_of(client, port, key) for client in (real, ours)]
+            if key:
+                with pytest.raises(AssertionError, match="Failed to locate"):
+                    _customer_of(ours, port)
+                with pytest.raises(AssertionError, match="Failed to locate"):
+                    _customer_of(real, port, "another key")
+    first = printed[0]
+    assert first[0] == "['Pyro.NameServer', 'shop'] ['shop']"
+    assert first[2] == "('not for sale', 'gold') True"
+    assert first[-1] == "shop"
+    if not key:
+        assert first[4:6] == ["True lamp", "NEWS"]
+    assert printed == [first] * 4

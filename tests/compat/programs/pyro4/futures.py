@@ -74,12 +74,6 @@ def main():
 
     worker.divide(1, 0).iferror(handler)
     print(done.wait(60), seen)
-    broken = worker.divide(4, 2).then(fail)
-    broken.wait()
-    try:
-        print(broken.value)
-    except ValueError as error:
-        print(error)
 
     twin = copy.copy(worker)
     print(isinstance(twin.divide(6, 3), Pyro4.futures.FutureResult))

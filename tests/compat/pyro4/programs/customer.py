@@ -40,7 +40,7 @@ def main():
                 listener = Listener()
                 daemon.register(listener)
                 threading.Thread(target=daemon.requestLoop, daemon=True).start()
-                print(shop.tell(listener) if len(sys.argv) == 2 else None)
+                print(shop.tell(listener))
                 daemon.shutdown()
     print(Pyro4.resolve(f"PYROMETA:open,cheap@localhost:{port}", hmac_key=key).object)
 

@@ -8,24 +8,23 @@ Run through the layer, with the names of functions as its arguments.
 
 from __future__ import annotations
 
+import copy
 import io
 import pickle
 import socket
 import sys
 import threading
-import time
 from contextlib import redirect_stdout
 
 import Pyro4
 import Pyro4.naming
 import Pyro4.utils.flame
-from Pyro4.errors import CommunicationError, ProtocolError, SecurityError
+from Pyro4.errors import CommunicationError, ProtocolError
 from Pyro4.naming_storage import DbmStorage, SqlStorage
 from Pyro4.test.echoserver import EchoServer
 from Pyro4.utils.httpgateway import pyro_app
 
 import pyro_protocol
-from pyro_suite.compat.pyro4 import keys
 
 
 class Thing:
@@ -92,29 +91,6 @@ def settings():
     assert "not to be seen" not in config.dump()
 
 
-def proofs():
-    """A proof of a key is taken once, and not at another time."""
-    key = b"key"
-    gate = keys.Gate()
-    proof = keys.shown("hello", key)
-    assert gate.admit(proof, key)[0] == "hello"
-    assert "used before" in raised(lambda: gate.admit(proof, key), SecurityError)
-    assert gate.admit(keys.shown("hello", key), key)[0] == "hello"
-    late = keys.Gate(lambda: time.time() + 400)
-    assert "clocks" in raised(lambda: late.admit(proof, key), SecurityError)
-    later = [time.time()]
-    patient = keys.Gate(lambda: later[0])
-    patient.admit(keys.shown("hello", key), key)
-    later[0] += 250
-    raised(lambda: patient.admit(proof, b"other"), SecurityError)
-    for malformed in ({"pyro4.key": 1}, {"pyro4.key": ["a", 1, "b"]}, "hello", None):
-        raised(lambda one=malformed: patient.admit(one, key), SecurityError)
-    raised(lambda: gate.admit(proof, None), SecurityError)
-    answer = gate.answer("hi", gate.admit(keys.shown(1, key), key)[1])
-    raised(lambda: keys.checked_answer(answer, key, proof), SecurityError)
-    raised(lambda: keys.checked_answer("hi", key, proof), SecurityError)
-
-
 def secrets():
     """A key stays with the proxy that was given it."""
     daemon = Pyro4.Daemon()
@@ -125,11 +101,19 @@ def secrets():
         assert proxy.me().__class__ is Pyro4.Proxy
         assert proxy.me()._pyroHmacKey is None
         assert "the key" not in repr(pickle.dumps(proxy))
-        assert pickle.loads(pickle.dumps(proxy))._pyroHandshake == "hello"
+        assert copy.copy(proxy)._pyroHmacKey == b"the key"
+    with Pyro4.Proxy(uri) as proxy:
+        # Any bytes are a key, and this one is another.
+        proxy._pyroHmacKey = b"\xff\x00"
+        assert "HMAC" in raised(lambda: proxy.me(), CommunicationError).upper()
     daemon.shutdown()
     here, there = socket.socketpair()
     with here, there, Pyro4.Daemon(connected_socket=here) as pair:
         raised(lambda: setattr(pair, "_pyroHmacKey", b"k"), Pyro4.errors.PyroError)
+        threading.Thread(target=pair.requestLoop, daemon=True).start()
+        pair.register(Thing(), "thing")
+        proxy = Pyro4.Proxy("thing", connected_socket=there)
+        raised(lambda: setattr(proxy, "_pyroHmacKey", b"k"), Pyro4.errors.PyroError)
 
 
 def flame():

@@ -9,15 +9,13 @@ from pyro_client.retries import RetryPlan, RetryPolicy
 from pyro_protocol.context import call_state
 from pyro_protocol.errors import ConnectionClosedError
 from pyro_protocol.errors import TimeoutError as PyroTimeoutError
-
-from .keys import shown
+from pyro_protocol.transport import BlockingChannel
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Mapping, Sequence
 
     from pyro_protocol.config import Configuration
-    from pyro_protocol.transport import BlockingChannel
     from pyro_protocol.uri import URI
 
 __all__ = ["Pyro4Binding"]
@@ -26,16 +24,15 @@ __all__ = ["Pyro4Binding"]
 class Pyro4Binding(Binding):
     """Where a proxy leads, how it calls, and its connection if it has one.
 
-    Besides what the base does: it shows an HMAC key when it connects, forgets the
-    annotations of a request once that was made, and repeats calls as Pyro4 does.
+    Besides what the base does: it signs messages with an HMAC key, in the protocol of
+    Pyro4, forgets the annotations of a request once that was made, and repeats calls as
+    Pyro4 does.
 
     Attributes:
         key: the HMAC key, or None.
-        own_handshake: the handshake value of the program.
-        sent_handshake: what was sent when it connected last.
     """
 
-    __slots__ = ("key", "own_handshake", "sent_handshake")
+    __slots__ = ("key",)
 
     def __init__(
         self,
@@ -44,8 +41,6 @@ class Pyro4Binding(Binding):
         connected_socket: socket.socket | None = None,
     ) -> None:
         self.key: bytes | None = None
-        self.own_handshake: object = "hello"
-        self.sent_handshake: object = None
         super().__init__(uri, config, connected_socket)
 
     @classmethod
@@ -62,25 +57,29 @@ class Pyro4Binding(Binding):
         """Whether it uses a socket of the program's, where there is no handshake."""
         return self._connected_socket is not None
 
-    @property
-    def handshake(self) -> object:
-        """What is sent when connecting."""
-        if self.key is None:
-            return self.own_handshake
-        self.sent_handshake = shown(self.own_handshake, self.key)
-        return self.sent_handshake
-
-    @handshake.setter
-    def handshake(self, value: object) -> None:
-        self.own_handshake = value
-
     def copy(self) -> Pyro4Binding:
         """Return an unconnected binding with the same settings."""
         result = Pyro4Binding(self.uri, self.config, self._connected_socket)
         self.hand_on(result)
-        result.own_handshake = self.own_handshake
         result.key = self.key
         return result
+
+    def _connect_to(self, uri: URI) -> BlockingChannel:
+        if self.key is None:
+            return super()._connect_to(uri)
+        # Messages that are signed are those of Pyro4.
+        settings = self.config.copy()
+        settings.PYRO4_SERVERS = True
+        settings.PYRO4_HMAC_KEY = self.key.decode("utf-8", "surrogateescape")
+        return BlockingChannel.connect(
+            uri,
+            handshake=self.handshake,
+            serializer=self.serializer_name,
+            timeout=self.timeout,
+            sequence=self.sequence,
+            config=settings,
+            in_pyro4=True,
+        )
 
     def _choose_retries(self) -> None:
         super()._choose_retries()
@@ -92,9 +91,11 @@ class Pyro4Binding(Binding):
             )
 
     def _open(self, *, replace_uri: bool) -> BlockingChannel:
-        if self.key is None or self.uri.protocol == "PYRO":
+        protocol = self.uri.protocol
+        if protocol == "PYRO" or (self.key is None and protocol == "PYRONAME"):
             return super()._open(replace_uri=replace_uri)
-        # The name server has the same key.
+        # The name server has the same key. One of Pyro4 is asked for metadata in its
+        # own way.
         from .naming import resolve  # noqa: PLC0415 - it is made of proxies
 
         uri = resolve(self.uri, hmac_key=self.key)

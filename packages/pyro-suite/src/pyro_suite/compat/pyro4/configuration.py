@@ -21,8 +21,9 @@ from .constants import PROTOCOL_VERSION, VERSION
 __all__ = ["Configuration", "config", "main", "synchronise"]
 
 _PREFIX: Final = "PYRO_"
-# It is no item of Pyro4; the packages have read it.
+# They are no items of Pyro4; the packages have read them.
 _CLIENTS_VARIABLE: Final = "PYRO_PYRO4_CLIENTS"
+_SERVERS_VARIABLE: Final = "PYRO_PYRO4_SERVERS"
 # Pyro4's own bound: the length of a message is a signed number of 32 bits.
 _LONGEST_MESSAGE: Final = 0x7FFF_FFFF
 
@@ -195,6 +196,8 @@ class Configuration:
         if not (useenvironment and _CLIENTS_VARIABLE in os.environ):
             # Whoever has called the program so far goes on doing so.
             settings.PYRO4_CLIENTS = True
+        if not (useenvironment and _SERVERS_VARIABLE in os.environ):
+            settings.PYRO4_SERVERS = True
         if not useenvironment:
             return
         for item, value in _DEFAULTS.items():

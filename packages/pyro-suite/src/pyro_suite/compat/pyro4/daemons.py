@@ -8,12 +8,9 @@ from typing import TYPE_CHECKING, Any
 from pyro_protocol import expose
 from pyro_protocol.contract.exposure import is_private_name
 from pyro_protocol.dispatch import DaemonObject as ProtocolDaemonObject
-from pyro_protocol.errors import PyroError
 from pyro_server.daemon import Daemon as ServerDaemon
-from pyro_server.hosts import ConnectedSocketHost
 
 from .configuration import config, synchronise
-from .keys import Gate, key_of
 
 if TYPE_CHECKING:
     import socket
@@ -21,7 +18,6 @@ if TYPE_CHECKING:
 
     from pyro_protocol import URI
     from pyro_protocol.references import ProxyState
-    from pyro_protocol.session import Service
 
 __all__ = ["Daemon", "DaemonObject"]
 
@@ -63,8 +59,6 @@ class Daemon(ServerDaemon):
         CommunicationError: the address cannot be listened on.
     """
 
-    _pyro_key: bytes | None = None
-
     def __init__(
         self,
         host: str | None = None,
@@ -76,34 +70,9 @@ class Daemon(ServerDaemon):
         connected_socket: socket.socket | None = None,
     ) -> None:
         synchronise()
-        self._gate = Gate()
         super().__init__(
             host, port, unixsocket, nathost, natport, interface, connected_socket
         )
-
-    def _make_service(self) -> Service:
-        service = super()._make_service()
-        self._check_client = service.validate_handshake
-        service.validate_handshake = self._check_key
-        return service
-
-    def _check_key(self, conn: Any, data: Any) -> Any:
-        value, proof = self._gate.admit(data, self._pyro_key)
-        return self._gate.answer(self._check_client(conn, value), proof)
-
-    @property
-    def _pyroHmacKey(self) -> bytes | None:
-        """The HMAC key that clients must have, or None."""
-        return self._pyro_key
-
-    @_pyroHmacKey.setter
-    def _pyroHmacKey(self, key: bytes | str | None) -> None:
-        if key and isinstance(self.transportServer, ConnectedSocketHost):
-            raise PyroError(
-                "a connected socket has no handshake in which a key could be shown; "
-                "use TLS on the socket, or let the daemon listen"
-            )
-        self._pyro_key = key_of(key)
 
     def register(
         self,

@@ -102,12 +102,16 @@ class NameServerProxy(Proxy):
             NamingError: the regular expression is not valid.
         """
         _check_one_only(prefix, regex, metadata_all, metadata_any)
-        how = {"return_metadata": return_metadata}
+        how: dict[str, Any] = {"return_metadata": return_metadata}
         tags = metadata_all or metadata_any
         found: dict[str, Any]
         if tags:
-            kind = "meta_all" if metadata_all else "meta_any"
-            found = self._pyroInvoke("yplookup", (), {kind: [*tags], **how})
+            self._pyroBind()
+            # Only name servers of Pyro4 itself do not have it.
+            newer = "yplookup" in self._pyroMethods
+            kind = "meta" if newer else "metadata"
+            how[f"{kind}_all" if metadata_all else f"{kind}_any"] = [*tags]
+            found = self._pyroInvoke("yplookup" if newer else "list", (), how)
         else:
             found = self._pyroInvoke("list", (prefix, regex), how)
         if not return_metadata:
@@ -173,7 +177,7 @@ def resolve(uri: str | URI, hmac_key: bytes | str | None = None) -> URI:
     target = URI(uri, default_port=settings.NS_PORT)
     if target.protocol == "PYRO":
         return target
-    if hmac_key is None:
+    if hmac_key is None and target.protocol == "PYRONAME":
         return resolve_without_key(target)
     host = f"./u:{target.sockname}" if target.sockname else target.host
     with locateNS(host, target.port, hmac_key=hmac_key) as name_server:
@@ -431,7 +435,8 @@ def startNS(
         CommunicationError: an address cannot be listened on.
     """
     daemon = NameServerDaemon(host, port, unixsocket, nathost, natport, storage)
-    daemon._pyroHmacKey = hmac  # noqa: SLF001 - documented
+    if hmac:
+        daemon._pyroHmacKey = hmac  # noqa: SLF001 - documented
     broadcast = None
     if enableBroadcast and not _silence(daemon):
         internal = daemon.uriFor(NAMESERVER_NAME, nat=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
 from typing import TYPE_CHECKING, Any
 
 from pyro_client import factory
@@ -12,7 +11,6 @@ from pyro_protocol.errors import PyroError
 from pyro_protocol.references import ProxyState, set_proxy_factory
 
 from .bindings import Pyro4Binding
-from .keys import checked_answer, key_of
 from .message import MSG_RESULT
 
 if TYPE_CHECKING:
@@ -67,35 +65,12 @@ class Proxy(ClientProxy):
     @_pyroHmacKey.setter
     def _pyroHmacKey(self, key: bytes | str | None) -> None:
         binding = self._pyro_binding
-        binding.key = key_of(key)
-        if binding.key is None:
-            return
-        if binding.on_connected_socket:
+        if key and binding.on_connected_socket:
             raise PyroError(
-                "a connected socket has no handshake in which a key could be shown; "
-                "use TLS on the socket, or connect by a URI"
+                "no messages are signed on a connected socket; use TLS on the socket, "
+                "or connect by a URI"
             )
-        binding.validate = weakref.WeakMethod(self._pyro_check_key)
-
-    def _pyro_check_key(self, answer: Any) -> None:
-        binding = self._pyro_binding
-        if binding.key is not None:
-            answer = checked_answer(answer, binding.key, binding.sent_handshake)
-        self._pyroValidateHandshake(answer)
-
-    @property
-    def _pyroHandshake(self) -> Any:
-        """The value sent to the server's handshake hook when connecting."""
-        return self._pyro_binding.own_handshake
-
-    @_pyroHandshake.setter
-    def _pyroHandshake(self, value: Any) -> None:
-        self._pyro_binding.own_handshake = value
-
-    def _pyro_state_(self) -> tuple[Any, ...]:
-        # The key stays here: in Pyro4 it would go wherever the proxy goes.
-        uri, oneway, methods, attributes, _sent, serializer = super()._pyro_state_()
-        return uri, oneway, methods, attributes, self._pyroHandshake, serializer
+        binding.key = key.encode("utf-8") if isinstance(key, str) else key or None
 
     def __copy__(self) -> Proxy:
         result = super().__copy__()
