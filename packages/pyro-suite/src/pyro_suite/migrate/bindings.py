@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from .names import FAMILIES, public_names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
 __all__ = ["Binding", "Use", "bindings_of", "uses_of"]
 
@@ -65,21 +65,25 @@ class Use:
         return self.name, *self.attributes
 
 
-def bindings_of(tree: ast.Module) -> list[Binding]:
-    """Return what the import statements of a program bind."""
+def bindings_of(
+    tree: ast.Module, packages: Collection[str] = FAMILIES
+) -> list[Binding]:
+    """Return what the import statements of a program bind of some packages."""
     return [
         binding
         for node in ast.walk(tree)
         if isinstance(node, ast.Import | ast.ImportFrom)
-        for binding in _bound_by(node)
+        for binding in _bound_by(node, packages)
     ]
 
 
-def _bound_by(node: ast.Import | ast.ImportFrom) -> Iterator[Binding]:
+def _bound_by(
+    node: ast.Import | ast.ImportFrom, packages: Collection[str]
+) -> Iterator[Binding]:
     if isinstance(node, ast.Import):
         for alias in node.names:
             parts = tuple(alias.name.split("."))
-            if parts[0] not in FAMILIES:
+            if parts[0] not in packages:
                 continue
             if alias.asname:
                 yield Binding(alias.asname, parts, node, alias)
@@ -87,7 +91,7 @@ def _bound_by(node: ast.Import | ast.ImportFrom) -> Iterator[Binding]:
                 yield Binding(parts[0], parts[:1], node, alias)
         return
     module = tuple((node.module or "").split("."))
-    if node.level or module[0] not in FAMILIES:
+    if node.level or module[0] not in packages:
         return
     for alias in node.names:
         if alias.name == "*":

@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from .findings import Finding
-from .names import meaning_of
+from .names import OURS, meaning_of
 from .settings import is_item, refusal_of, removed_item
 from .source import Edit
 
@@ -32,8 +32,9 @@ _OF_NAME_SERVERS: Final = frozenset(
         "_pyroUri",
     }
 )
+_NOT_HERE: Final = "use what there is, such as errors.get_pyro_traceback()"
 _BOOLEANS: Final = {0: False, 1: True}
-_MODULE_TEXT: Final = re.compile(r"Pyro[45](\.\w+)+\Z")
+_MODULE_TEXT: Final = re.compile(r"(class:)?Pyro[45](\.\w+)+\Z")
 _VARIABLE_TEXT: Final = re.compile(r"PYRO_([A-Z0-9_]+)\Z")
 # Special attributes, by whether they stop a program, and what to do.
 _ATTRIBUTES: Final[dict[str, tuple[Level, str, str]]] = {
@@ -68,6 +69,7 @@ _KEYWORDS: Final[dict[str, tuple[str, str]]] = {
         "keys for HMAC are not provided",
         "leave it out; use TLS (config.SSL), or NS_TOKEN for name servers",
     ),
+    "as_lists": ("metadata is always sets", "leave it out"),
     "hmac": (
         "keys for HMAC are not provided",
         "leave it out; use TLS (config.SSL), or NS_TOKEN for name servers",
@@ -120,6 +122,9 @@ class Checks:
         """Remember what each attribute of something known is, in terms of here."""
         meaning = meaning_of(use.parts)
         if meaning is None:
+            if use.parts[0] == OURS and len(use.parts) > 1:
+                what = f"{'.'.join(use.parts)} is not provided"
+                self._add(use.name, "change", "missing", what, _NOT_HERE)
             return
         extra = len(use.parts) - len(use.nodes)
         for index in range(meaning.parts - 1, len(use.parts)):
@@ -303,9 +308,11 @@ class Checks:
     def _check_call(self, node: ast.Call) -> None:
         called = self._paths.get(node.func, "")
         for keyword in node.keywords:
-            if keyword.arg in _KEYWORDS and called:
+            if keyword.arg in _KEYWORDS and (called or keyword.arg == "as_lists"):
                 what, do = _KEYWORDS[keyword.arg]
-                self._add(keyword.value, "change", "hmac", what, do)
+                self._add(keyword.value, "change", keyword.arg, what, do)
+        if called in {"batch", "BatchProxy", "asyncproxy"} and node.args:
+            self._check_proxy(node.args[0])
         if isinstance(node.func, ast.Attribute):
             self._check_method(node, node.func)
         if (
@@ -321,6 +328,13 @@ class Checks:
                 do = removed.advice if removed else "see docs/configuration.md"
                 what = f"there is no setting {item}"
                 self._add(node, "change", "setting", what, do)
+
+    def _check_proxy(self, node: ast.expr) -> None:
+        """Report the client of a name server where a proxy is needed."""
+        if ast.unparse(node) in self._ns_clients:
+            what = "what locate_ns returns is no proxy"
+            do = 'use Proxy("PYRO:Pyro.NameServer@HOST:PORT")'
+            self._add(node, "change", "name-server-proxy", what, do)
 
     def _check_method(self, node: ast.Call, method: ast.Attribute) -> None:
         if method.attr == "list":
@@ -408,8 +422,8 @@ class Checks:
                 "hint",
                 "text",
                 f"{text!r} may name a module",
-                "if it is imported or run, name the one of pyro_suite; as the name of "
-                "a class in messages it stays",
+                "if it is imported or run, name the one of pyro_suite; the classes in "
+                "messages and in tags are those of Pyro5",
             )
         elif match := _VARIABLE_TEXT.match(text):
             for what, do in variable_hints(match[1]):

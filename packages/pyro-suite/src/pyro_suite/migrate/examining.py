@@ -10,7 +10,7 @@ from .checks import Checks
 from .commands import scan
 from .findings import FileReport, Finding
 from .importing import Rewriter
-from .names import FAMILIES
+from .names import FAMILIES, OURS
 from .source import EncodingError, Source
 
 if TYPE_CHECKING:
@@ -23,14 +23,21 @@ __all__ = ["examine_program", "examine_text"]
 _FAMILY_BYTES: Final = {family: family.encode() for family in FAMILIES}
 
 
-def examine_program(path: Path, data: bytes) -> FileReport:
+def examine_program(
+    path: Path, data: bytes, *, was_rewritten: bool = False
+) -> FileReport:
     """Return what is to be done about a Python program.
 
     Args:
         path: where it is, for the report.
         data: its bytes.
+        was_rewritten: whether this was done before, so that what is left to do by
+            hand is looked for under the names that things have here.
     """
-    if not any(name in data for name in (*_FAMILY_BYTES.values(), b"PYRO_", b"_pyro")):
+    if not any(
+        name in data
+        for name in (*_FAMILY_BYTES.values(), b"PYRO_", b"pyro_suite", b"_pyro")
+    ):
         return FileReport(path, (), Counter())
     try:
         source = Source(data)
@@ -43,7 +50,12 @@ def examine_program(path: Path, data: bytes) -> FileReport:
     bindings = bindings_of(source.tree)
     uses_of(source.tree, bindings)
     rewriter = Rewriter(source, bindings)
-    checks = Checks(source, bindings)
+    known = bindings
+    if was_rewritten:
+        ours = bindings_of(source.tree, {OURS})
+        uses_of(source.tree, ours)
+        known = bindings + ours
+    checks = Checks(source, known)
     findings = sorted(set(rewriter.findings + checks.findings))
     edits = rewriter.edits + checks.edits
     rewritten = None

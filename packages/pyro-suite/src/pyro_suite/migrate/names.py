@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
+from pyro_protocol import errors
+
 __all__ = [
     "FAMILIES",
+    "OURS",
     "Meaning",
     "advice_for_missing",
     "meaning_of",
@@ -15,6 +18,9 @@ __all__ = [
 
 FAMILIES: Final = ("Pyro4", "Pyro5")
 """The packages whose programs are understood."""
+
+OURS: Final = "pyro_suite"
+"""What is imported instead of them."""
 
 # What both have under the name that it has here.
 _COMMON: Final = (
@@ -188,8 +194,11 @@ class Meaning(NamedTuple):
 def meaning_of(parts: tuple[str, ...]) -> Meaning | None:
     """Return what a dotted name is here, its longest part that is known.
 
-    None is returned for what is not here, and for modules alone.
+    None is returned for what is not here, and for modules alone. What is here
+    already, in programs that were rewritten, means itself.
     """
+    if parts[0] == OURS:
+        return _own_meaning(parts)
     for count in range(len(parts), 1, -1):
         module, name = ".".join(parts[: count - 1]), parts[count - 1]
         if (path := _MODULES.get(module, {}).get(name)) is not None:
@@ -202,6 +211,12 @@ def meaning_of(parts: tuple[str, ...]) -> Meaning | None:
                     return Meaning(member, count + 1)
             return Meaning(path, count)
     return None
+
+
+def _own_meaning(parts: tuple[str, ...]) -> Meaning | None:
+    if parts[1:2] == ("errors",) and len(parts) > 2:  # noqa: PLR2004 - as it is there
+        return Meaning(".".join(parts[1:3]), 3) if hasattr(errors, parts[2]) else None
+    return Meaning(parts[1], 2) if len(parts) > 1 else None
 
 
 def own_path(module: str) -> str | None:

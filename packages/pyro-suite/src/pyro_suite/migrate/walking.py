@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from .applying import backup_of
 from .commands import is_of_interest
 from .examining import examine_program, examine_text
 from .findings import FileReport, Finding
@@ -96,7 +97,8 @@ def _examine_file(path: Path, data: bytes) -> FileReport | None:
         what = "notebooks are not read"
         return _unread(path, "notebook", what, "save it as a script, and examine that")
     if path.suffix in _PYTHON or (first.startswith(b"#!") and b"python" in first):
-        report = examine_program(path, data)
+        was_rewritten = backup_of(path).exists()
+        report = examine_program(path, data, was_rewritten=was_rewritten)
     elif first.startswith(b"#!") or is_of_interest(path):
         report = examine_text(path, data)
     else:
