@@ -98,7 +98,7 @@ print(
     issubclass(Pyro5.errors.TimeoutError, Pyro5.errors.CommunicationError),
     issubclass(Pyro5.errors.SerializeError, Pyro5.errors.ProtocolError),
 )
-proxy._pyroTimeout = 0.3
+proxy._pyroTimeout = 0.8
 print(proxy._pyroTimeout)
 try:
     proxy.wait()

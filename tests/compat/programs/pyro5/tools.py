@@ -7,6 +7,7 @@
 import io
 import json
 import threading
+import time
 from contextlib import redirect_stdout
 
 import Pyro5.api
@@ -34,13 +35,23 @@ def masked(text, *places):
     return text
 
 
+def stop_when_served(daemon):
+    # Once it is registered, the call is answered as soon as the loop runs.
+    while "served.thing" not in name_server_daemon.nameserver.list():
+        time.sleep(0.01)
+    with Pyro5.api.Proxy("PYRONAME:served.thing") as thing:
+        thing.hello()
+    daemon.shutdown()
+
+
 for how in (Pyro5.api.serve, Pyro5.server.Daemon.serveSimple):
     daemon = Pyro5.api.Daemon()
     written = io.StringIO()
     with redirect_stdout(written):
-        threading.Timer(0.3, daemon.shutdown).start()
+        threading.Thread(target=stop_when_served, args=[daemon]).start()
         how({Thing(): "served.thing"}, daemon=daemon, verbose=True)
     object_id = name_server_daemon.nameserver.list()["served.thing"].partition("@")[0]
+    name_server_daemon.nameserver.remove("served.thing")
     print(masked(written.getvalue(), object_id, daemon.locationStr))
 
 daemon = Pyro5.api.Daemon()
