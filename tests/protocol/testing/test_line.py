@@ -22,17 +22,19 @@ class Mirror:
     def __init__(self) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.address = self._listener.getsockname()
+        self._ended = False
         self._threads = [threading.Thread(target=self._run)]
         self._threads[0].start()
 
     def _run(self) -> None:
         while True:
             sock, _address = self._listener.accept()
+            if self._ended:
+                sock.close()
+                return
             thread = threading.Thread(target=self._answer, args=(sock,))
             self._threads.append(thread)
             thread.start()
-            if self._listener.gettimeout() == 0:
-                return
 
     @staticmethod
     def _answer(sock: socket.socket) -> None:
@@ -44,7 +46,8 @@ class Mirror:
                 return
 
     def close(self) -> None:
-        self._listener.settimeout(0)
+        self._ended = True
+        # Wakes the thread that waits for clients.
         socket.create_connection(self.address, DEADLINE).close()
         for thread in list(self._threads):
             thread.join(DEADLINE)
@@ -131,10 +134,10 @@ def test_what_is_dropped_is_dropped_for_good(line: FaultyLine) -> None:
             other.settimeout(0.05)
             with pytest.raises(TimeoutError):
                 other.recv(1)
-            line.measure()
-            other.settimeout(DEADLINE)
-            other.sendall(b"7")
-            assert receive(other, 1) == b"7"
+    line.measure()
+    with connect(line) as sock:
+        sock.sendall(b"7")
+        assert receive(sock, 1) == b"7"
 
 
 def test_a_delay_holds_back_one_direction_and_keeps_the_order(line: FaultyLine) -> None:
