@@ -35,7 +35,7 @@ async def main(uri: str) -> None:
         print("Asked at the same time:", (await sensors.statistics())["most"])
 
         try:
-            async with asyncio.timeout(0.3):
+            async with asyncio.timeout(1.0):
                 await sensors.measure("garden")
         except TimeoutError:
             print("The garden took too long")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import sys
 from pathlib import Path
 
@@ -16,7 +17,9 @@ if name != "none":
 with Proxy(uri, config=settings) as samples:
     try:
         samples._pyroBind()
-        print("Connected by", samples._pyroConnection.sock.version())
+        connection = samples._pyroConnection
+        if connection is not None and isinstance(connection.sock, ssl.SSLSocket):
+            print("Connected by", connection.sock.version())
         print(samples.store("a slice of cheese"))
     except errors.CommunicationError as error:
         sys.exit(f"Not let in: {error}")

@@ -202,9 +202,11 @@ class Walk:
 
     def here(self, text: str) -> str:
         """Return a text of the README as it is here."""
-        for there, here in self._replacing.items():
-            text = text.replace(there, here)
-        return text
+        if not self._replacing:
+            return text
+        # All at once: what stands for one may look like another.
+        known = "|".join(map(re.escape, self._replacing))
+        return re.sub(known, lambda match: self._replacing[match[0]], text)
 
     def _pattern(self, line: str) -> str:
         pattern = re.escape(self.here(line)).replace("…", ".*")
