@@ -9,7 +9,7 @@ from pyro_server import Daemon, expose, idempotent
 
 SHADES = " .,-:;=+*#%@"
 WIDTH = 78
-MOST_STEPS = 1000
+MOST_STEPS = 400
 
 
 @expose
