@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pyro_client import Proxy
+from pyro_protocol import Configuration, expose
+from pyro_server import Daemon
+from support.daemons import serving
 from support.peers import pyro5_python
 from support.programs import Program
 
@@ -151,6 +154,30 @@ def test_a_key_admits_those_who_have_it() -> None:
 def test_a_key_that_the_server_does_not_have_is_refused(location: str) -> None:
     (unwanted,) = run("keyed_client.py", location, TARGET, "the key")
     assert "hmac key config not symmetric" in unwanted
+
+
+@expose
+class Small:
+    def add(self, a: int, b: int) -> int:
+        return a + b
+
+    def count_up(self, most: int) -> Iterator[int]:
+        yield from range(most)
+
+
+def test_a_unix_socket_is_served_and_a_daemon_has_a_key_of_its_own(
+    tmp_path: Path,
+) -> None:
+    config = Configuration(use_environment=False, PYRO4_CLIENTS=True)
+    path = str(tmp_path / "socket")
+    with serving(Daemon(unixsocket=path, config=config)) as daemon:
+        daemon._pyroHmacKey = "the key"
+        daemon.register(Small(), TARGET)
+        right, wrong = run(
+            "keyed_client.py", f"./u:{path}", TARGET, "the key", "another"
+        )
+    assert right == "(5, [0, 1])"
+    assert "hmac mismatch" in wrong
 
 
 def test_without_the_setting_pyro4_clients_are_told_so() -> None:
