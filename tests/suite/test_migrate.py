@@ -293,6 +293,17 @@ def test_a_name_that_is_missing_stays_imported_from_where_it_was(
     assert [one.line for one in findings(path, "change")] == [4, 5]
 
 
+@pytest.mark.parametrize(
+    "text", ["-" * 100_000 + "1", "x" + ".y" * 50_000, "x = " + "1 + " * 500 + "1"]
+)
+def test_a_program_of_many_levels_does_no_harm(
+    program: Callable[[str], Path], text: str
+) -> None:
+    path = program(f"import Pyro4\nPyro4.flame\n{text}\n")
+    assert main([str(path)]) == 1
+    assert findings(path, "change")
+
+
 def test_findings_name_the_place_as_people_count(
     program: Callable[[str], Path],
 ) -> None:

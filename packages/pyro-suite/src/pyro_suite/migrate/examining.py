@@ -47,6 +47,14 @@ def examine_program(
         what = f"its encoding is not what it says, or UTF-8: {error}"
         do = "name the right one in its first line: # -*- coding: ... -*-"
         return _failed(path, data, Finding(0, 0, "change", "encoding", what, do))
+    try:
+        return _examined(path, source, was_rewritten=was_rewritten)
+    except RecursionError:
+        what, do = "it is nested too deeply", "look at it by hand"
+        return _failed(path, data, Finding(0, 0, "change", "syntax", what, do))
+
+
+def _examined(path: Path, source: Source, *, was_rewritten: bool) -> FileReport:
     bindings = bindings_of(source.tree)
     uses_of(source.tree, bindings)
     rewriter = Rewriter(source, bindings)

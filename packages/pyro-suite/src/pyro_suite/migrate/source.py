@@ -55,8 +55,8 @@ class Source:
         self._starts = [0, *(end.end() for end in ends)]
         try:
             self.tree: ast.Module = ast.parse(self.text)
-        except ValueError as error:
-            # A character NUL, for example.
+        except (ValueError, MemoryError, RecursionError) as error:
+            # A character NUL, for example, or too many levels for the parser.
             raise SyntaxError(str(error)) from error
 
     def position(self, line: int, column: int) -> int:
