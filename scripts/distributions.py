@@ -1,4 +1,4 @@
-"""What releases need to know about the distributions, and how their wheels are made."""  # noqa: INP001 - a program, no part of a package
+"""What releases need to know about the distributions, and how their wheels are made."""
 
 from __future__ import annotations
 

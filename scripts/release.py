@@ -2,7 +2,7 @@
 
 It uploads nothing and pushes nothing, but prints the commands for that. ``--dry-run``
 goes through all checks, whatever they find, and makes no tag.
-"""  # noqa: INP001 - a program, no part of a package
+"""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@
 the oldest version that the ranges allow and that has a tag, from that tag. Where none
 has one yet, and without ``--oldest``, it is what is in the working tree. FOLDER then
 has ``constraints.txt``, by which installers take these files and no others.
-"""  # noqa: INP001 - a program, no part of a package
+"""
 
 from __future__ import annotations
 
