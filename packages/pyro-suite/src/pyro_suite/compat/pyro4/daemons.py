@@ -10,6 +10,7 @@ from pyro_protocol.contract.exposure import is_private_name
 from pyro_protocol.dispatch import DaemonObject as ProtocolDaemonObject
 from pyro_server.daemon import Daemon as ServerDaemon
 
+from ..serving import serve_objects
 from .configuration import config, synchronise
 
 if TYPE_CHECKING:
@@ -149,21 +150,12 @@ class Daemon(ServerDaemon):
         """
         from .naming import locateNS  # noqa: PLC0415 - it is made of daemons
 
-        with daemon or Daemon(host, port) as server:
-            name_server = locateNS() if ns else None
-            for target, name in objects.items():
-                uri = server.register(target, None if ns else name)
-                if verbose:
-                    print(f"Object {target!r}:\n    uri = {uri}")  # noqa: T201 - asked for
-                if name_server is not None and name:
-                    name_server.register(name, uri)
-                    if verbose:
-                        print(f"    name = {name}")  # noqa: T201 - asked for
-            if name_server is not None:
-                name_server._pyroRelease()
-            if verbose:
-                print("Pyro daemon running.", flush=True)  # noqa: T201 - asked for
-            server.requestLoop()
+        serve_objects(
+            daemon or Daemon(host, port),
+            objects,
+            locateNS if ns else None,
+            verbose=verbose,
+        )
 
 
 def _expose_all(clazz: type) -> None:

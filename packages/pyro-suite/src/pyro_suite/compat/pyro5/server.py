@@ -9,6 +9,7 @@ import pyro_server
 from pyro_protocol import behavior, callback, expose, oneway
 from pyro_protocol.dispatch import DaemonObject
 
+from ..serving import serve_objects
 from .core import locate_ns
 
 if TYPE_CHECKING:
@@ -169,18 +170,9 @@ def serve(
         NamingError: the name server was not found.
         DaemonError: an object or id is registered already.
     """
-    with daemon or Daemon(host, port) as server:
-        name_server = locate_ns() if use_ns else None
-        for target, name in objects.items():
-            uri = server.register(target, None if use_ns else name)
-            if verbose:
-                print(f"Object {target!r}:\n    uri = {uri}")  # noqa: T201 - asked for
-            if name_server is not None and name:
-                name_server.register(name, uri)
-                if verbose:
-                    print(f"    name = {name}")  # noqa: T201 - asked for
-        if name_server is not None:
-            name_server._pyroRelease()
-        if verbose:
-            print("Pyro daemon running.", flush=True)  # noqa: T201 - asked for
-        server.requestLoop()
+    serve_objects(
+        daemon or Daemon(host, port),
+        objects,
+        locate_ns if use_ns else None,
+        verbose=verbose,
+    )
