@@ -5,13 +5,10 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import socket
-import threading
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final
 
 from pyro_naming.autoclean import AutoCleaner
-from pyro_naming.broadcast import answer_to
 from pyro_naming.name_server import NameServer as PlainNameServer
 from pyro_naming.storages import MemoryStorage, Registration, storage_from_text
 from pyro_protocol import NAMESERVER_NAME, URI, expose, type_meta
@@ -27,6 +24,8 @@ from pyro_protocol.naming.attempts import attempts
 from pyro_protocol.naming.locate import candidates
 from pyro_protocol.naming.waiting import choose
 
+from ..name_servers import BroadcastServer as BroadcastServerBase
+from ..name_servers import Cleaning
 from .configuration import config
 from .daemons import Daemon
 from .proxies import Proxy
@@ -54,10 +53,6 @@ __all__ = [
 ]
 
 _METADATA: Final = frozenset({"class:Pyro4.naming.NameServer"})
-_REQUEST: Final = b"GET_NSURI"
-# To tell a request from what is longer than one.
-_RECEIVE_SIZE: Final = 100
-_HASTE_SECONDS: Final = 0.5
 
 
 class NameServerProxy(Proxy):
@@ -268,7 +263,14 @@ class NameServerDaemon(Daemon):
             if storage is None or isinstance(storage, str)
             else storage
         )
+        self._cleaning: Cleaning | None = None
         try:
+            if config.NS_AUTOCLEAN > 0:
+                # Made before anything listens, since the period may be refused.
+                cleaner = AutoCleaner(
+                    self._storage, config.NS_AUTOCLEAN, config.COMMTIMEOUT
+                )
+                self._cleaning = Cleaning(cleaner)
             super().__init__(host, port, unixsocket, nathost, natport or None)
         except BaseException:
             self._storage.close()
@@ -278,16 +280,8 @@ class NameServerDaemon(Daemon):
         self._published = NameServer(self._storage)
         self.register(self._published, NAMESERVER_NAME)
         self.nameserver.announce(self.uriFor(NAMESERVER_NAME))
-        if config.NS_AUTOCLEAN > 0:
-            cleaner = AutoCleaner(
-                self._storage, config.NS_AUTOCLEAN, config.COMMTIMEOUT
-            )
-            # With its loop in a thread, it ends when the process does.
-            threading.Thread(
-                target=lambda: asyncio.run(cleaner.run()),
-                name="pyro autocleaner",
-                daemon=True,
-            ).start()
+        if self._cleaning is not None:
+            self._cleaning.start()
 
     def housekeeping(self) -> None:
         """Remove what has expired."""
@@ -299,12 +293,14 @@ class NameServerDaemon(Daemon):
         if self._ended:
             return
         self._ended = True
+        if self._cleaning is not None:
+            self._cleaning.stop()
         self.nameserver.close()
         self._published.close()
         self._storage.close()
 
 
-class BroadcastServer:
+class BroadcastServer(BroadcastServerBase):
     """Tells whoever asks the local network where the name server is.
 
     A program watches it with `fileno` and calls `processRequest`, or has a thread do
@@ -319,84 +315,20 @@ class BroadcastServer:
         CommunicationError: the address cannot be listened on.
     """
 
+    # A program may set `running` itself.
+    _poll_seconds = 0.5
+
     def __init__(
         self, nsUri: URI, bchost: str | None = None, bcport: int | None = None
     ) -> None:
-        self._uri = nsUri
         host = (config.NS_BCHOST if bchost is None else bchost) or ""
         port = config.NS_BCPORT if bcport is None else bcport
-        self.sock: socket.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        try:
-            if config.SOCK_REUSE:
-                self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            self.sock.bind((host, port))
-        except OSError as error:
-            self.sock.close()
-            raise CommunicationError(
-                f"cannot listen for broadcasts on {host}:{port}: {error}"
-            ) from error
-        self._thread: threading.Thread | None = None
-        self.running: bool = True
-
-    @property
-    def locationStr(self) -> str:
-        """The address it listens on."""
-        host, port = self.sock.getsockname()[:2]
-        return f"{host}:{port}"
+        super().__init__(nsUri, host, port, reuse=config.SOCK_REUSE)
 
     @property
     def sockets(self) -> list[socket.socket]:
         """What an event loop has to watch for reading."""
         return [self.sock]
-
-    def getPort(self) -> int:
-        """Return the UDP port it listens on."""
-        port: int = self.sock.getsockname()[1]
-        return port
-
-    def fileno(self) -> int:
-        """Return the number of its socket, for ``select`` and its kin."""
-        return self.sock.fileno()
-
-    def processRequest(self) -> None:
-        """Take one datagram and answer it, if it is a request."""
-        try:
-            data, asker = self.sock.recvfrom(_RECEIVE_SIZE)
-        except OSError:
-            # None has come in time, or one that could not be delivered came back.
-            return
-        uri = answer_to(asker, self._uri) if data == _REQUEST else None
-        if uri is not None:
-            self.sock.sendto(str(uri).encode("iso-8859-1", "replace"), asker)
-
-    def runInThread(self) -> threading.Thread:
-        """Answer from now on, in a thread of its own, which is returned."""
-        if self._thread is None:
-            self.sock.settimeout(_HASTE_SECONDS)
-            self._thread = threading.Thread(
-                target=self._run, name="pyro broadcast server", daemon=True
-            )
-            self._thread.start()
-        return self._thread
-
-    def _run(self) -> None:
-        while self.running:
-            self.processRequest()
-        self.sock.close()
-
-    def close(self) -> None:
-        """Stop answering."""
-        self.running = False
-        if self._thread is None:
-            self.sock.close()
-        elif self._thread is not threading.current_thread():
-            self._thread.join()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_exc_info: object) -> None:
-        self.close()
 
 
 def startNS(

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import select
-import socket
 import sys
-import threading
 import time
-from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final
 
 import pyro_naming
 from pyro_naming import MemoryStorage, SqlStorage, Storage, storage_from_text
-from pyro_naming.autoclean import AutoCleaner as _Cleaner
-from pyro_naming.broadcast import answer_to
+from pyro_naming.autoclean import AutoCleaner
 from pyro_protocol import NAMESERVER_NAME, URI, config
-from pyro_protocol.errors import CommunicationError, NamingError
+from pyro_protocol.errors import NamingError
 from pyro_protocol.errors import TimeoutError as PyroTimeoutError
 
+from ..name_servers import BroadcastServer as BroadcastServerBase
+from ..name_servers import Cleaning
 from .server import Daemon
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from .server import Host
@@ -40,8 +36,6 @@ __all__ = [
     "yplookup",
 ]
 
-_REQUEST: Final = b"GET_NSURI"
-_LARGEST_REQUEST: Final = 100
 _ALL_INTERFACES: Final = "0.0.0.0"  # noqa: S104 - broadcasts come in at any
 _SHORTEST_PAUSE_SECONDS: Final = 0.2
 _TRIES: Final = 5
@@ -95,11 +89,11 @@ class NameServerDaemon(Daemon):
     ) -> None:
         period = config.NS_AUTOCLEAN
         self._storage = storage_from_text(storage or "memory")
-        self._cleaning: _Cleaning | None = None
+        self._cleaning: Cleaning | None = None
         if period:
             # Made before anything listens, since the period may be refused.
-            cleaner = _Cleaner(self._storage, period, config.COMMTIMEOUT)
-            self._cleaning = _Cleaning(cleaner)
+            cleaner = AutoCleaner(self._storage, period, config.COMMTIMEOUT)
+            self._cleaning = Cleaning(cleaner)
         self.nameserver = NameServer(self._storage)
         super().__init__(
             host,
@@ -122,36 +116,7 @@ class NameServerDaemon(Daemon):
         self._storage.close()
 
 
-class _Cleaning:
-    """Removes the names of servers that are gone, in a thread of its own."""
-
-    def __init__(self, cleaner: _Cleaner) -> None:
-        self._cleaner = cleaner
-        self._started: Future[Callable[[], object]] = Future()
-        self._thread = threading.Thread(
-            target=self._run, name="pyro name cleaning", daemon=True
-        )
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        if self._thread.is_alive():
-            self._started.result()()
-            self._thread.join()
-
-    def _run(self) -> None:
-        with contextlib.suppress(asyncio.CancelledError):
-            asyncio.run(self._clean())
-
-    async def _clean(self) -> None:
-        cleaning = asyncio.create_task(self._cleaner.run())
-        loop = asyncio.get_running_loop()
-        self._started.set_result(lambda: loop.call_soon_threadsafe(cleaning.cancel))
-        await cleaning
-
-
-class BroadcastServer:
+class BroadcastServer(BroadcastServerBase):
     """Answers the broadcasts of programs that look for the name server.
 
     It can be served by a thread of its own, see `runInThread`, combined with a daemon,
@@ -176,77 +141,9 @@ class BroadcastServer:
         bcport: int | None = None,
         ipv6: bool = False,  # noqa: ARG002 - the documented signature
     ) -> None:
-        self.nsUri: URI = URI(nsUri)
         host = bchost or config.NS_BCHOST or _ALL_INTERFACES
         port = config.NS_BCPORT if bcport is None else bcport
-        self.sock: socket.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        try:
-            self.sock.bind((host, port))
-        except OSError as error:
-            self.sock.close()
-            raise CommunicationError(
-                f"cannot listen for broadcasts on {host}:{port}: {error}"
-            ) from error
-        self._thread: threading.Thread | None = None
-        self._waking, self._woken = socket.socketpair()
-
-    @property
-    def locationStr(self) -> str:
-        """The address it listens on."""
-        host, port = self.sock.getsockname()[:2]
-        return f"{host}:{port}"
-
-    def getPort(self) -> int:  # noqa: N802 - the documented name
-        """Return the UDP port."""
-        port: int = self.sock.getsockname()[1]
-        return port
-
-    def fileno(self) -> int:
-        """Return what ``select`` waits for."""
-        return self.sock.fileno()
-
-    def processRequest(self) -> None:  # noqa: N802 - the documented name
-        """Read one request, waiting for it if need be, and answer it."""
-        try:
-            data, asker = self.sock.recvfrom(_LARGEST_REQUEST)
-            uri = answer_to(asker, self.nsUri) if data == _REQUEST else None
-            if uri is not None:
-                self.sock.sendto(str(uri).encode("iso-8859-1", "replace"), asker)
-        except OSError:
-            # An answer that does not arrive is asked for again.
-            return
-
-    def runInThread(self) -> threading.Thread:  # noqa: N802 - the documented name
-        """Answer from now on in a thread, which is returned."""
-        if self._thread is None:
-            self._thread = threading.Thread(
-                target=self._serve, name="pyro broadcasts", daemon=True
-            )
-            self._thread.start()
-        return self._thread
-
-    def _serve(self) -> None:
-        while True:
-            ready, _, _ = select.select([self.sock, self._woken], [], [])
-            if self._woken in ready:
-                return
-            self.processRequest()
-
-    def close(self) -> None:
-        """Stop answering."""
-        if self._thread is not None:
-            # What waits for a datagram does not notice that the socket is closed.
-            self._waking.send(b"!")
-            self._thread.join()
-            self._thread = None
-        for sock in (self.sock, self._waking, self._woken):
-            sock.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_exc_info: object) -> None:
-        self.close()
+        super().__init__(URI(nsUri), host, port)
 
 
 def start_ns(
