@@ -1,6 +1,6 @@
 """``Pyro4.socketutil``: making sockets, and moving bytes over them."""
 
-# ruff: noqa: N802, N803 - the documented names
+# ruff: noqa: N802, N803, N812 - the documented names
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import builtins
 import contextlib
 import ipaddress
 import socket
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final
 
 from pyro_protocol.errors import (
     CommunicationError,
@@ -16,6 +16,14 @@ from pyro_protocol.errors import (
     TimeoutError,  # noqa: A004 - the documented name
 )
 
+from ..sockets import SocketConnection as SocketConnectionBase
+from ..sockets import family_str
+from ..sockets import receive_data as receiveData
+from ..sockets import send_data as sendData
+from ..sockets import set_keepalive as setKeepalive
+from ..sockets import set_nodelay as setNoDelay
+from ..sockets import set_noinherit as setNoInherit
+from ..sockets import set_reuseaddr as setReuseAddr
 from .configuration import config
 
 if TYPE_CHECKING:
@@ -24,6 +32,7 @@ if TYPE_CHECKING:
     from ipaddress import IPv4Address, IPv6Address
 
 __all__ = [
+    "ConnectionClosedError",
     "SocketConnection",
     "TimeoutError",
     "bindOnUnusedPort",
@@ -44,7 +53,6 @@ __all__ = [
 ]
 
 _FAMILIES: Final = {4: socket.AF_INET, 6: socket.AF_INET6}
-_LARGEST_PIECE: Final = 65536
 # Never sent to: it only finds out which way datagrams would go.
 _ANY_PORT: Final = 53
 
@@ -224,78 +232,6 @@ def createBroadcastSocket(
     return sock
 
 
-def receiveData(sock: socket.socket, size: int) -> bytes:
-    """Return so many bytes that a socket has received.
-
-    Args:
-        sock: the socket.
-        size: how many bytes.
-
-    Raises:
-        ConnectionClosedError: it was closed before; ``partialData`` has what came.
-        TimeoutError: they have not come in time.
-    """
-    parts: list[bytes] = []
-    missing = size
-    while missing > 0:
-        try:
-            part = sock.recv(min(missing, _LARGEST_PIECE))
-        except builtins.TimeoutError as error:
-            raise TimeoutError("receiving: timeout") from error
-        except OSError as error:
-            raise ConnectionClosedError(
-                f"receiving: connection lost: {error}"
-            ) from error
-        if not part:
-            closed = ConnectionClosedError("receiving: not enough data")
-            closed.partialData = b"".join(parts)  # type: ignore[attr-defined] # documented
-            raise closed
-        parts.append(part)
-        missing -= len(part)
-    return b"".join(parts)
-
-
-def sendData(sock: socket.socket, data: bytes) -> None:
-    """Send all of some bytes.
-
-    Raises:
-        ConnectionClosedError: the connection was lost.
-        TimeoutError: it has taken too long.
-    """
-    try:
-        sock.sendall(data)
-    except builtins.TimeoutError as error:
-        raise TimeoutError("sending: timeout") from error
-    except OSError as error:
-        raise ConnectionClosedError(f"sending: connection lost: {error}") from error
-
-
-def setReuseAddr(sock: socket.socket) -> None:
-    """Let a socket use an address that was in use until just now."""
-    _try_option(sock, socket.SOL_SOCKET, socket.SO_REUSEADDR)
-
-
-def setNoDelay(sock: socket.socket) -> None:
-    """Have small pieces sent at once."""
-    _try_option(sock, socket.IPPROTO_TCP, socket.TCP_NODELAY)
-
-
-def setKeepalive(sock: socket.socket) -> None:
-    """Have the system find out that a silent peer has gone."""
-    _try_option(sock, socket.SOL_SOCKET, socket.SO_KEEPALIVE)
-
-
-def _try_option(sock: socket.socket, level: int, option: int) -> None:
-    # Not all kinds of sockets have all of them, and all work without.
-    with contextlib.suppress(OSError):
-        sock.setsockopt(level, option, 1)
-
-
-def setNoInherit(sock: socket.socket) -> None:
-    """Keep a socket from programs that are started; Python does that by itself."""
-    sock.set_inheritable(False)
-
-
 def bindOnUnusedPort(sock: socket.socket, host: str = "localhost") -> int:
     """Bind a socket to a free port, and return that.
 
@@ -315,12 +251,6 @@ def findProbablyUnusedPort(
         return bindOnUnusedPort(sock, "localhost")
 
 
-def family_str(sock: socket.socket) -> str:
-    """Return ``IPv4``, ``IPv6`` or ``Unix``: what kind of address a socket has."""
-    names = {socket.AF_INET: "IPv4", socket.AF_INET6: "IPv6"}
-    return names.get(sock.family, "Unix")
-
-
 def interruptSocket(address: tuple[str, int] | str) -> None:
     """Wake whoever waits at an address for connections, by making one."""
     with contextlib.suppress(OSError, CommunicationError):
@@ -329,7 +259,7 @@ def interruptSocket(address: tuple[str, int] | str) -> None:
             sock.sendall(b"!" * 16)
 
 
-class SocketConnection:
+class SocketConnection(SocketConnectionBase):
     """A connected socket, with the operations that a message needs.
 
     Args:
@@ -341,34 +271,9 @@ class SocketConnection:
     def __init__(
         self, sock: socket.socket, objectId: str | None = None, keep_open: bool = False
     ) -> None:
-        self.sock: socket.socket = sock
-        self.objectId: str | None = objectId
-        self.keep_open: bool = keep_open
+        super().__init__(sock, objectId, keep_open)
         self.pyroInstances: dict[type, Any] = {}
         self.tracked_resources: Iterable[Any] = set()
-
-    def send(self, data: bytes) -> None:
-        """Send all of some bytes; see `sendData`."""
-        sendData(self.sock, data)
-
-    def recv(self, size: int) -> bytes:
-        """Return so many bytes that were received; see `receiveData`."""
-        return receiveData(self.sock, size)
-
-    def close(self) -> None:
-        """Close the socket, unless it is to be kept open."""
-        if not self.keep_open:
-            with contextlib.suppress(OSError):
-                self.sock.shutdown(socket.SHUT_RDWR)
-            self.sock.close()
-
-    def fileno(self) -> int:
-        """Return the number of the socket, for ``select`` and its kin."""
-        return self.sock.fileno()
-
-    def family(self) -> str:
-        """Return ``IPv4``, ``IPv6`` or ``Unix``."""
-        return family_str(self.sock)
 
     def setTimeout(self, timeout: float | None) -> None:
         """Set how many seconds sending or receiving may take; None for no limit."""
@@ -377,23 +282,3 @@ class SocketConnection:
     def getTimeout(self) -> float | None:
         """Return how many seconds sending or receiving may take."""
         return self.sock.gettimeout()
-
-    @property
-    def timeout(self) -> float | None:
-        """How many seconds sending or receiving may take."""
-        return self.getTimeout()
-
-    @timeout.setter
-    def timeout(self, seconds: float | None) -> None:
-        self.setTimeout(seconds)
-
-    def getpeercert(self) -> Any:
-        """Return the peer's TLS certificate, or None."""
-        ask = getattr(self.sock, "getpeercert", None)
-        return None if ask is None else ask()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_exc_info: object) -> None:
-        self.close()

@@ -7,14 +7,21 @@ import ipaddress
 import socket
 import ssl
 from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pyro_protocol import config
-from pyro_protocol.errors import CommunicationError, ConnectionClosedError
-from pyro_protocol.errors import TimeoutError as PyroTimeoutError
+from pyro_protocol.errors import CommunicationError
 
-if TYPE_CHECKING:
-    from typing import Self
+from ..sockets import SocketConnection as SocketConnectionBase
+from ..sockets import (
+    family_str,
+    receive_data,
+    send_data,
+    set_keepalive,
+    set_nodelay,
+    set_noinherit,
+    set_reuseaddr,
+)
 
 __all__ = [
     "SocketConnection",
@@ -184,73 +191,6 @@ def create_bc_socket(
     return sock
 
 
-def receive_data(sock: socket.socket, size: int) -> bytes:
-    """Return exactly so many received bytes.
-
-    Raises:
-        ConnectionClosedError: the connection has ended before.
-        TimeoutError: they took too long.
-    """
-    received = bytearray()
-    while len(received) < size:
-        try:
-            piece = sock.recv(min(size - len(received), 65536))
-        except TimeoutError as error:
-            raise PyroTimeoutError("receiving: timeout") from error
-        except OSError as error:
-            raise ConnectionClosedError(f"receiving: {error}") from error
-        if not piece:
-            raise ConnectionClosedError("receiving: not enough data")
-        received += piece
-    return bytes(received)
-
-
-def send_data(sock: socket.socket, data: bytes) -> None:
-    """Send all of some bytes.
-
-    Raises:
-        ConnectionClosedError: the connection has ended.
-        TimeoutError: it took too long.
-    """
-    try:
-        sock.sendall(data)
-    except TimeoutError as error:
-        raise PyroTimeoutError("sending: timeout") from error
-    except OSError as error:
-        raise ConnectionClosedError(f"sending: {error}") from error
-
-
-def set_reuseaddr(sock: socket.socket) -> None:
-    """Let a socket take a port that was just in use, if the system can."""
-    with contextlib.suppress(OSError):
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-
-
-def set_nodelay(sock: socket.socket) -> None:
-    """Have short messages sent at once, if the system can."""
-    with contextlib.suppress(OSError):
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-
-
-def set_keepalive(sock: socket.socket) -> None:
-    """Have the system look now and then if the peer is there, if it can."""
-    with contextlib.suppress(OSError):
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-
-
-def set_noinherit(sock: socket.socket) -> None:
-    """Keep a socket from child processes, as is the case anyway."""
-    sock.set_inheritable(False)
-
-
-def family_str(sock: socket.socket) -> str:
-    """Return what kind of address a socket has: IPv4, IPv6 or Unix."""
-    names = {socket.AF_INET: "IPv4", socket.AF_INET6: "IPv6"}
-    if hasattr(socket, "AF_UNIX"):
-        names[socket.AF_UNIX] = "Unix"
-    return names.get(sock.family, "???")
-
-
 def interrupt_socket(address: tuple[str, int]) -> None:
     """Wake whoever waits at a listening socket, by connecting to it."""
     with contextlib.suppress(OSError), socket.create_connection(address, 1.0) as sock:
@@ -328,7 +268,7 @@ def _trust(context: ssl.SSLContext, authorities: str) -> None:
     )
 
 
-class SocketConnection:
+class SocketConnection(SocketConnectionBase):
     """A connected socket that sends and receives whole pieces.
 
     Args:
@@ -339,48 +279,6 @@ class SocketConnection:
 
     __module__ = "Pyro5.socketutil"
 
-    def __init__(
-        self,
-        sock: socket.socket,
-        objectId: str | None = None,
-        keep_open: bool = False,
-    ) -> None:
-        self.sock: socket.socket = sock
-        self.objectId: str | None = objectId
-        self.keep_open: bool = keep_open
-
-    def send(self, data: bytes) -> None:
-        """Send all of some bytes; see `send_data`."""
-        send_data(self.sock, data)
-
-    def recv(self, size: int) -> bytes:
-        """Return exactly so many received bytes; see `receive_data`."""
-        return receive_data(self.sock, size)
-
-    def close(self) -> None:
-        """Close the socket, unless it is to stay open."""
-        if not self.keep_open:
-            with contextlib.suppress(OSError):
-                self.sock.shutdown(socket.SHUT_RDWR)
-            self.sock.close()
-
-    def fileno(self) -> int:
-        """Return the number of the socket."""
-        return self.sock.fileno()
-
-    def family(self) -> str:
-        """Return what kind of address it has; see `family_str`."""
-        return family_str(self.sock)
-
-    @property
-    def timeout(self) -> float | None:
-        """How many seconds operations may take; None for no bound."""
-        return self.sock.gettimeout()
-
-    @timeout.setter
-    def timeout(self, seconds: float | None) -> None:
-        self.sock.settimeout(seconds)
-
     def settimeout(self, timeout: float | None) -> None:
         """Say how many seconds operations may take; None for no bound."""
         self.sock.settimeout(timeout)
@@ -388,14 +286,3 @@ class SocketConnection:
     def gettimeout(self) -> float | None:
         """Return how many seconds operations may take; None for no bound."""
         return self.sock.gettimeout()
-
-    def getpeercert(self) -> Any:
-        """Return the peer's TLS certificate, or None."""
-        ask = getattr(self.sock, "getpeercert", None)
-        return None if ask is None else ask()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_exc_info: object) -> None:
-        self.close()
