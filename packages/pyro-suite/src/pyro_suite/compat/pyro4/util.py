@@ -12,20 +12,16 @@ import traceback
 import zlib
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from pyro_protocol import (
-    register_class_to_dict,
-    register_dict_to_class,
-    serializers,
-    unregister_class_to_dict,
-    unregister_dict_to_class,
-)
+from pyro_protocol import serializers
 from pyro_protocol.contract.exposure import is_private_name as is_private_attribute
 from pyro_protocol.dispatch.tracebacks import remote_traceback
 from pyro_protocol.errors import SerializeError, excepthook, get_pyro_traceback
 from pyro_protocol.serializers.opt_in import PICKLED_IDS, opted_in
 
+from ..serializing import SerializerBase as SharedBase
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from types import TracebackType
 
     from pyro_protocol.serializers import Buffer, Serializer
@@ -91,7 +87,7 @@ def getAttribute(obj: Any, attr: str) -> Any:
     return getattr(obj, attr)
 
 
-class SerializerBase:
+class SerializerBase(SharedBase):
     """What all serializers have in common; the converters hold for all of them.
 
     Objects made of it turn values into bytes and back, as they travel.
@@ -102,84 +98,6 @@ class SerializerBase:
     """
 
     name: ClassVar[str] = ""
-    serializer_id: ClassVar[int] = 0
-
-    @classmethod
-    def register_class_to_dict(
-        cls,
-        clazz: type,
-        converter: Callable[[Any], dict[str, Any]],
-        serpent_too: bool = True,
-    ) -> None:
-        """Have a function turn the objects of a class into dictionaries.
-
-        Args:
-            clazz: the class.
-            converter: takes an object and returns the dictionary, which names the class
-                under the key ``__class__``.
-            serpent_too: whether it also holds for serpent.
-        """
-        register_class_to_dict(clazz, converter, serpent_too)
-
-    @classmethod
-    def unregister_class_to_dict(cls, clazz: type) -> None:
-        """Take back what `register_class_to_dict` did."""
-        unregister_class_to_dict(clazz)
-
-    @classmethod
-    def register_dict_to_class(
-        cls, classname: str, converter: Callable[[str, dict[str, Any]], Any]
-    ) -> None:
-        """Have a function make objects of the dictionaries of a class.
-
-        Args:
-            classname: what the dictionaries have under the key ``__class__``.
-            converter: takes that name and the dictionary, and returns the object.
-        """
-        register_dict_to_class(classname, converter)
-
-    @classmethod
-    def unregister_dict_to_class(cls, classname: str) -> None:
-        """Take back what `register_dict_to_class` did."""
-        unregister_dict_to_class(classname)
-
-    def dumps(self, data: Any) -> bytes:
-        """Return a value as bytes.
-
-        Raises:
-            SerializeError: the value holds something that cannot travel.
-        """
-        return self._plain.dumps(data)
-
-    def loads(self, data: Buffer) -> Any:
-        """Return the value of bytes.
-
-        Raises:
-            SerializeError: the bytes are malformed.
-        """
-        return self._plain.loads(data)
-
-    def dumpsCall(
-        self,
-        obj: str,
-        method: str,
-        vargs: Sequence[Any],
-        kwargs: Mapping[str, Any] | None,
-    ) -> bytes:
-        """Return a call as bytes.
-
-        Raises:
-            SerializeError: an argument holds something that cannot travel.
-        """
-        return self._plain.dumps_call(obj, method, vargs, kwargs)
-
-    def loadsCall(self, data: Buffer) -> tuple[str, str, Sequence[Any], Any]:
-        """Return the call of bytes: object id, method and arguments.
-
-        Raises:
-            SerializeError: the bytes are malformed.
-        """
-        return self._plain.loads_call(data)
 
     def serializeData(self, data: Any, compress: bool = False) -> tuple[bytes, bool]:
         """Return a value as bytes, and whether they were compressed."""
@@ -207,7 +125,7 @@ class SerializerBase:
         return self.loadsCall(_whole(data, compressed))
 
     @property
-    def _plain(self) -> Serializer:
+    def _serializer(self) -> Serializer:
         if self.name in PICKLED_IDS:
             return opted_in(self.name)
         return serializers[self.name]
