@@ -19,6 +19,7 @@ _STEPS = (
     "secrets",
     "flame",
     "broadcasts",
+    "cleaning",
     "by_value",
     "simple",
     "parts",

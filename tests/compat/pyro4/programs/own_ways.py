@@ -141,6 +141,17 @@ def broadcasts():
             assert asker.recv(100).decode() == str(uri)
 
 
+def cleaning():
+    """A daemon looks for names of servers that are gone until it is closed."""
+    Pyro4.config.NS_AUTOCLEAN = 1
+    raised(lambda: Pyro4.naming.startNS("localhost", 0), ValueError)
+    Pyro4.config.NS_AUTOCLEAN = 3
+    _, names, _ = Pyro4.naming.startNS("localhost", 0)
+    assert any("clean" in one.name for one in threading.enumerate())
+    names.close()
+    assert not any("clean" in one.name for one in threading.enumerate())
+
+
 def by_value():
     """Without AUTOPROXY an object that is registered travels as any other."""
     Pyro4.config.AUTOPROXY = False
