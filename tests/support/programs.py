@@ -29,14 +29,15 @@ def clean_environment(settings: Mapping[str, str] | None = None) -> dict[str, st
     """Return this process's environment with no Pyro settings but the given ones.
 
     There is no folder for the data of the user: a test that wants some kept says where.
+    What a Python program prints comes at once, as on a terminal.
     """
     environment = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith("PYRO_")
     }
-    own = {"PYTHONIOENCODING": "utf-8", **NO_USER_DATA}
-    return environment | own | dict(settings or {})
+    own = {"PYTHONIOENCODING": "utf-8", "PYTHONUNBUFFERED": "1"}
+    return environment | NO_USER_DATA | own | dict(settings or {})
 
 
 class Program:

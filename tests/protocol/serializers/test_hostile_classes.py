@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import marshal
 import sys
@@ -99,7 +100,8 @@ class Constructors:
         module = frame.f_globals.get("__name__", "")
         built = frame.f_locals.get("self")
         if not module.startswith("pyro_") and not isinstance(built, Exception):
-            self.run.append(f"{module}: {built!r}")
+            by = frame.f_back.f_code if frame.f_back else None
+            self.run.append(f"{module}: {built!r} by {by}")
 
 
 @pytest.mark.parametrize("serializer", WRITERS)
@@ -118,12 +120,16 @@ def test_no_class_whatever_its_name_is_built_that_is_not_allowed(
     # Known exceptions may import their module of the standard library once.
     for value in read_all(loads, messages):
         check_value(value)
+    # The end of what other tests have left must not be taken for something read.
+    gc.collect()
+    gc.disable()
     profile = sys.getprofile()
     sys.setprofile(constructors)
     try:
         read_all(loads, messages)
     finally:
         sys.setprofile(profile)
+        gc.enable()
     assert constructors.run == []
 
 
