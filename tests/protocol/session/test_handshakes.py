@@ -99,6 +99,8 @@ def is_kept(secret: bytearray) -> bool:
     # The frames are those of the test itself. Modules are left out, as what they hold
     # stands in their dictionaries, and asking that of asyncio about what it refers to
     # breaks the interpreter (https://github.com/python/cpython/issues/122695).
+    # What holds it may be older than the test.
+    gc.unfreeze()
     holders = [one for one in gc.get_objects() if type(one) not in _NOT_ASKED]
     # What is shared by many is looked at once, or this would take for ever.
     seen: set[int] = set()
