@@ -37,7 +37,7 @@ class Measure:
         answer: what the operation returns, if that shows whether it did its work.
         unix: whether the server listens at a Unix socket.
         offer: what a peer must offer to take part, if not ``operation``.
-        settings: of both processes, as environment variables.
+        settings: of both of our processes, as environment variables.
     """
 
     title: str

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 from environment import EnvironmentFailedError, interpreter
 from measures import MEASURES
 from options import new_parser
-from peers.registry import PEERS
+from peers.registry import OURS, PEERS
 from processes import Pair, PeerError
 from report import (
     PLACEMENTS,
@@ -182,8 +182,10 @@ def _start(plan: _Plan, result: Measurement, running: ExitStack) -> dict[str, Pa
     for name, python in plan.interpreters.items():
         if not kind.suits(PEERS[name].offers):
             continue
+        # Pyro5 does not start with a setting that it does not know.
+        settings = kind.settings if name.startswith(OURS) else {}
         try:
-            pair = Pair(name, python, cpus, kind.settings, unix=kind.unix)
+            pair = Pair(name, python, cpus, settings, unix=kind.unix)
         except PeerError as error:
             result.failures[name] = str(error)
         else:

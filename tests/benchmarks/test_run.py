@@ -1,4 +1,4 @@
-"""The benchmark command, run with the one peer that needs no library."""
+"""The benchmark command, mostly with the one peer that needs no library."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from support.peers import pyro5_python
 
 RUN = Path(__file__).parents[2] / "benchmarks" / "run.py"
 OF_RAW = (
@@ -73,6 +75,15 @@ def test_a_peer_whose_library_is_missing_is_reported_and_the_others_are_measured
     assert "pyro5 failed: the server of pyro5 has ended" in result.stdout
     assert "No module named 'Pyro5'" in result.stderr
     assert "| raw Python" in result.stdout
+
+
+def test_what_a_measure_sets_for_us_does_not_keep_pyro5_from_starting() -> None:
+    result = run(
+        *("--only=ours,pyro5,items,unpinned", "--rounds=1", "--seconds=0.01"),
+        f"--pyro5-python={pyro5_python()}",
+    )
+    assert result.returncode == 0, result.stderr
+    assert "| Pyro5 (default" in result.stdout
 
 
 def test_an_unknown_name_is_answered_with_the_known_ones() -> None:
