@@ -13,7 +13,7 @@ import threading
 import time
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
@@ -111,6 +111,46 @@ def test_a_worker_that_dies_is_replaced(site: Site, server: tuple[str, str]) -> 
         assert gateway.ask(f"/pyro/{NAME}/target").json() == 20.5
         assert not before & workers_of(gateway)
         assert gateway.end(signal.SIGTERM)[1] == ""
+
+
+# Ends itself when a worker process exists, but has not been told what to do.
+INTERRUPTED: Final = """
+import os
+import sys
+from multiprocessing import util
+
+from pyro_httpgw.cli import main
+
+start = util.spawnv_passfds
+
+def start_and_end(path, arguments, descriptors):
+    number = start(path, arguments, descriptors)
+    if "--multiprocessing-fork" in map(os.fsdecode, arguments):
+        os.kill(os.getpid(), {number})
+    return number
+
+util.spawnv_passfds = start_and_end
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no such signals")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_ends_cleanly_while_it_starts_a_worker(
+    site: Site, server: tuple[str, str], number: signal.Signals
+) -> None:
+    program = INTERRUPTED.format(number=int(number))
+    ended = subprocess.run(
+        [sys.executable, "-c", program, *server, "--workers", "2", "--port", "0"],
+        env=os.environ | place_of(site),
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE,
+        check=False,
+    )
+    assert ended.stderr == ""
+    assert ended.stdout.endswith("Pyro HTTP gateway stopped.\n")
+    assert ended.returncode == 0
 
 
 def test_workers_end_when_their_supervisor_is_killed(

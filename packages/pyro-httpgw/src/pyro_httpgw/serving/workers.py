@@ -10,6 +10,7 @@ import signal
 import tempfile
 import time
 from importlib.util import find_spec
+from multiprocessing import resource_tracker
 from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Final
 
@@ -41,6 +42,8 @@ _FIRST_PAUSE: Final = 0.1
 _ENDING_SECONDS: Final = 2.0
 # Windows notices Ctrl-C only between two waits.
 _LONGEST_WAIT: Final = 1.0
+
+_ENDING_SIGNALS: Final = frozenset({signal.SIGINT, signal.SIGTERM})
 
 # Not fork: a worker begins with nothing but what it is given, on every system.
 _context = multiprocessing.get_context("spawn")
@@ -75,7 +78,8 @@ def _keep_serving(options: ServeOptions, sock: socket.socket) -> None:
     try:
         while True:
             while len(workers) < options.workers:
-                workers.append(_Worker(options, sock))
+                with _without_interruption():
+                    workers.append(_Worker(options, sock))
             wait([worker.process.sentinel for worker in workers], _LONGEST_WAIT)
             for worker in [one for one in workers if not one.process.is_alive()]:
                 workers.remove(worker)
@@ -115,7 +119,7 @@ class _Worker:
             target=_work, args=(options, sock, told), name="pyro-httpgw worker"
         )
         self.started: float = time.monotonic()
-        with told, _without_interruption():
+        with told:
             self.process.start()
         self.number: int = self.process.pid or 0
 
@@ -175,18 +179,20 @@ def _work(options: ServeOptions, sock: socket.socket, stop: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     if hasattr(signal, "pthread_sigmask"):
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING_SIGNALS)
     with contextlib.suppress(KeyboardInterrupt):
         serve_here(options, sock, stop)
 
 
 @contextlib.contextmanager
 def _without_interruption() -> Iterator[None]:
-    """Keep Ctrl-C from a process that is not yet prepared for it."""
+    """Let a process be started whole, and keep signals from it until it is prepared."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    # Where that has to be started too, it would let the signals through (CPython 3.11).
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING_SIGNALS)
     try:
         yield
     finally:
