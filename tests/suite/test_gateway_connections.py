@@ -24,6 +24,7 @@ from pyro_suite import (
     expose,
 )
 from support.daemons import serving
+from support.event_loops import eventually_async
 from support.gateway_objects import run_with_objects, value_of
 from support.hosting import DEADLINE, HostThread
 
@@ -264,6 +265,8 @@ def test_where_many_calls_are_in_flight_there_is_another_connection(
                 asyncio.create_task(objects.invoke(uri, Invocation("wait", (), {})))
             )
             assert await released(thing.begun)
+        # Nobody waits for it, so that it may come after the last call.
+        await eventually_async(lambda: pool.open_count > 1, "another connection")
         assert pool.open_count == 2
         thing.go_on.set()
         await asyncio.gather(*slow)
