@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 from typing import TYPE_CHECKING
@@ -58,6 +59,28 @@ def test_a_file_is_there_while_it_serves(tmp_path: Path) -> None:
     ready.withdraw()
     assert not file.exists()
     ready.withdraw()
+
+
+def test_no_program_hears_of_it_after_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader, writer = os.pipe()
+    ready = readiness(ready_file=str(tmp_path / "ready"), ready_fd=writer)
+    notes: list[str] = []
+    monkeypatch.setattr(ready._notifier, "_send", notes.append)
+
+    class EndedByItsReader(io.StringIO):
+        def flush(self) -> None:
+            ready.withdraw()
+
+    monkeypatch.setattr("sys.stdout", EndedByItsReader())
+    ready.prepare()
+    ready.announce(URIS)
+    os.close(writer)
+    with open(reader) as stream:  # noqa: PTH123 - a descriptor has no path
+        assert stream.read() == ""
+    assert list(tmp_path.iterdir()) == []
+    assert notes == []
 
 
 def test_a_descriptor_gets_one_line_and_is_closed() -> None:
