@@ -153,6 +153,45 @@ def test_it_ends_cleanly_while_it_starts_a_worker(
     assert ended.returncode == 0
 
 
+# Ends itself when what is to serve exists, but not yet its event loop.
+INTERRUPTED_LOOP: Final = """
+import asyncio
+import os
+import sys
+
+from pyro_httpgw.cli import main
+
+enter = asyncio.Runner.__enter__
+
+def end_and_enter(runner):
+    os.kill(os.getpid(), {number})
+    return enter(runner)
+
+asyncio.Runner.__enter__ = end_and_enter
+sys.exit(main(["--server", "uvicorn", "--port", "0"]))
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no such signals")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_ends_cleanly_while_it_makes_its_event_loop(
+    site: Site, number: signal.Signals
+) -> None:
+    pytest.importorskip("uvicorn")
+    pytest.importorskip("httptools")
+    ended = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED_LOOP.format(number=int(number))],
+        env=os.environ | place_of(site),
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE,
+        check=False,
+    )
+    assert ended.stderr == ""
+    assert ended.stdout.endswith("Pyro HTTP gateway stopped.\n")
+    assert ended.returncode == 0
+
+
 def test_workers_end_when_their_supervisor_is_killed(
     site: Site, server: tuple[str, str]
 ) -> None:

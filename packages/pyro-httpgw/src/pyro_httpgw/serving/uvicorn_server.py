@@ -77,7 +77,10 @@ def run(
         )
         watching.start()
     _collect_less_garbage()
-    server.run(sockets=[sock])
+    # It takes signals as soon as it serves; before that one would break off an event
+    # loop that is being made.
+    with server.capture_signals():
+        server.run(sockets=[sock])
 
 
 def _collect_less_garbage() -> None:
