@@ -3,7 +3,7 @@ from __future__ import annotations
 import copy
 import pickle
 import string
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -11,7 +11,10 @@ from hypothesis import strategies as st
 
 from pyro_protocol import URI, config
 from pyro_protocol.errors import PyroError
-from pyro_protocol.uri import uri_of
+from pyro_protocol.uri import _parse, _parse_any, uri_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 NAMES = st.text(
     st.characters(
@@ -323,3 +326,17 @@ def test_a_malformed_text_is_refused_each_time() -> None:
 def test_the_location_of_a_unix_socket_is_told_from_others() -> None:
     assert URI.isUnixsockLocation(str(URI("PYRO:x@./u:/run/x").location))
     assert not URI.isUnixsockLocation(str(URI("PYRO:x@host:80").location))
+
+
+@given(
+    st.text("PYROM:@aé1٣.-/ \n[]u", max_size=12)
+    | st.builds("{}@{}:{}".format, NAMES, HOSTS, st.integers(0, 70_000))
+)
+def test_usual_uris_are_read_as_any_others(text: str) -> None:
+    def read(parse: Callable[[str, int], object]) -> object:
+        try:
+            return parse(f"PYRO:{text}", 9090)
+        except PyroError as error:
+            return str(error)
+
+    assert read(_parse) == read(_parse_any)

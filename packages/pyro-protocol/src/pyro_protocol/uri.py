@@ -24,6 +24,8 @@ _SHAPE: Final = re.compile(
 _IPV6: Final = re.compile(
     r"\[(?P<host>(?=[^\]]*:)[0-9a-fA-F:.]+(?:%[\w.~-]+)?)\](?::(?P<port>.*))?", re.ASCII
 )
+# As most are: an object, and a host in plain letters with a port.
+_USUAL: Final = re.compile(r"PYRO:([^\s@]+)@([a-zA-Z0-9.-]+):([0-9]{1,5})")
 _UNIX_PREFIX: Final = "./u:"
 _HIGHEST_PORT: Final = 65535
 # In characters: what is longer is not kept, so that those that are take 2 MiB at most.
@@ -235,6 +237,18 @@ def _parse(uri: str, name_server_port: int) -> _Fields:
     Raises:
         PyroError: the text is not a valid URI.
     """
+    usual = _USUAL.fullmatch(uri)
+    if usual is not None:
+        name, host, port_text = usual.groups()
+        port = int(port_text)
+        # None of these begins as the path of a Unix socket does, which has a slash.
+        if port <= _HIGHEST_PORT:
+            return "PYRO", name, None, host, port
+    return _parse_any(uri, name_server_port)
+
+
+def _parse_any(uri: str, name_server_port: int) -> _Fields:
+    """Do the same with a URI of any form."""
     shape = _SHAPE.fullmatch(uri)
     if shape is None:
         raise PyroError(
