@@ -35,7 +35,7 @@ from ..dispatch.leases import LEASE_SECONDS
 from ..errors import DaemonError
 from ..references import ProxyState, add_reference_provider
 from ..session import ServerConnection, Service, SessionSettings
-from ..session.plain_calls import plain_calls
+from ..session.plain_calls import new_hold, plain_calls
 from ..uri import URI
 from ..wire import FLAG_ONEWAY, Frame
 from .addresses import format_location, listening_socket, location_of, prepare_connected
@@ -62,6 +62,8 @@ _MOST_WAITING: Final = 100
 _HOUSEKEEPING_INTERVAL: Final = 2.0
 # How long a client that is dropped has to read why, and to go.
 _FAREWELL_SECONDS: Final = 2.0
+_current_state = call_state.get
+_set_state = call_state.set
 
 
 class AsyncioHost:
@@ -382,6 +384,7 @@ class _Connection(AsyncioReceiver):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # Those of uvloop do not derive from it.
         self._transport = cast("asyncio.Transport", transport)
+        self._write = self._transport.write
         loop = asyncio.get_running_loop()
         self._ended: asyncio.Future[None] = loop.create_future()
         sock = transport.get_extra_info("socket")
@@ -409,36 +412,45 @@ class _Connection(AsyncioReceiver):
         return None if self._departing else self._session
 
     def receive_whole(self, data: bytes) -> bool:
+        carry_out = self._carry_out
+        if (
+            carry_out is None
+            or self._task is not None
+            or self._waiting
+            or not self._writable
+        ):
+            carry_out = self._carry_out = self._new_short_way()
+            if carry_out is None:
+                return False
+        before = _current_state()
+        try:
+            outcome = carry_out(data)
+        finally:
+            _set_state(before)
+        if type(outcome) is bytes and outcome:
+            self._write(outcome)
+            return True
+        if outcome is None:
+            # It may be the beginning of a message, which the session keeps.
+            self._carry_out = None
+            return False
+        if type(outcome) is tuple:
+            self._await(*outcome)
+        self._proceed()
+        return True
+
+    def _new_short_way(self) -> Callable[[bytes], Outcome] | None:
+        """Return what carries out plain requests; None if others come first."""
         if (
             self._waiting
             or self._task is not None
             or self._departing
             or not (self._writable and self._client.established)
         ):
-            self._carry_out = None
-            return False
-        carry_out = self._carry_out
-        if carry_out is None:
-            plain = plain_calls(self._connection, [])
-            next(plain)
-            self._carry_out = carry_out = plain.send
-        before = call_state.get()
-        try:
-            outcome = carry_out(data)
-        finally:
-            call_state.set(before)
-        if outcome is None:
-            # It may be the beginning of a message, which the session keeps.
-            self._carry_out = None
-            return False
-        if type(outcome) is bytes:
-            if outcome:
-                self._transport.write(outcome)
-                return True
-        else:
-            self._await(*outcome)
-        self._proceed()
-        return True
+            return None
+        plain = plain_calls(self._connection, new_hold())
+        next(plain)
+        return plain.send
 
     def session_received(self) -> None:
         self._proceed()
@@ -542,6 +554,7 @@ class _Connection(AsyncioReceiver):
         if self._departing or self._transport.is_closing():
             return
         self._departing = True
+        self._carry_out = None
         if not self._transport.can_write_eof():
             self._transport.close()
             return

@@ -38,6 +38,7 @@ class AsyncioReceiver(asyncio.BufferedProtocol, ABC):
     """
 
     _room: memoryview | None = None
+    # Where the next bytes go, if that is known already.
     _piece: memoryview | None = None
 
     @abstractmethod
@@ -51,10 +52,13 @@ class AsyncioReceiver(asyncio.BufferedProtocol, ABC):
     def get_buffer(self, sizehint: int) -> memoryview:
         """Return where to read to; called by the event loop."""
         del sizehint
+        piece = self._piece
+        if piece is not None:
+            # The session has not taken in anything since.
+            return piece
         session = self.receiving_session()
         space = None if session is None else session.space
         if space is not None:
-            self._piece = None
             return space
         piece = self._room
         if piece is None:
@@ -65,29 +69,35 @@ class AsyncioReceiver(asyncio.BufferedProtocol, ABC):
 
     def buffer_updated(self, nbytes: int) -> None:
         """Take in bytes; called by the event loop."""
-        piece, self._piece = self._piece, None
+        data = None
+        piece = self._piece
+        if piece is not None:
+            data = bytes(piece[:nbytes])
+            size = len(piece)
+            if nbytes == size or size > _SMALLEST_PIECE:
+                self._piece = None
+                if nbytes < size:
+                    if nbytes * _GROWTH < size:
+                        self._room = None
+                elif size < _LARGEST_PIECE:
+                    self._room = memoryview(bytearray(size * _GROWTH))
+            if self.receive_whole(data):
+                return
+            self._piece = None
         session = self.receiving_session()
         if session is None:
             return
-        if piece is None:
+        if data is None:
             session.receive_written(nbytes)
-            self.session_received()
-            return
-        size = len(piece)
-        data = bytes(piece[:nbytes])
-        if nbytes == size:
-            if size < _LARGEST_PIECE:
-                self._room = memoryview(bytearray(size * _GROWTH))
-        elif size > _SMALLEST_PIECE and nbytes * _GROWTH < size:
-            self._room = None
-        if not self.receive_whole(data):
+        else:
             session.receive_data(data)
-            self.session_received()
+        self.session_received()
 
     def receive_whole(self, data: bytes) -> bool:
         """Handle what has arrived without the session; whether that was done.
 
-        A short way for subclasses that have one.
+        A short way for subclasses that have one, also while there is no session that
+        receives.
         """
         del data
         return False
