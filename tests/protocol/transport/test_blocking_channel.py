@@ -69,7 +69,7 @@ class Thing:
     def items(self) -> Iterator[int]:
         yield 1
 
-    def seen(self) -> list[object]:
+    def seen(self, _text: str = "") -> list[object]:
         current_context.response_annotations["RSPX"] = b"response"
         annotations = current_context.annotations
         return [
@@ -281,6 +281,63 @@ class TestConnecting:
     def test_the_ip_version_that_is_preferred_is_used(self, uri: URI) -> None:
         with pytest.raises(CommunicationError):
             BlockingChannel.connect(uri, config=new_config(PREFER_IP_VERSION=6))
+
+
+class TestCallsWithAText:
+    """They are the same as any other calls, in a shorter way where that is possible."""
+
+    @pytest.mark.parametrize("serializer", ["auto", "native", "serpent", "json"])
+    @pytest.mark.parametrize("timeout", [None, PATIENCE])
+    def test_texts_arrive_as_they_are(
+        self, uri: URI, serializer: str, timeout: float | None
+    ) -> None:
+        with connected(uri, serializer=serializer, timeout=timeout) as channel:
+            for text in ("", "a", "é" * 31, "x" * 200, "y" * 1025, "z" * 100_000):
+                for _ in range(2):
+                    assert channel.call_with_text("thing", "echo", text) == text
+
+    def test_what_is_no_text_is_sent_all_the_same(self, uri: URI) -> None:
+        with connected(uri) as channel:
+            for value in (None, 5, ["a"], b"bytes"):
+                assert channel.call_with_text("thing", "echo", value) == value
+
+    def test_a_text_that_cannot_travel_leaves_the_connection_usable(
+        self, uri: URI
+    ) -> None:
+        with connected(uri) as channel:
+            with pytest.raises(SerializeError):
+                channel.call_with_text("thing", "echo", "\ud800")
+            assert channel.call_with_text("thing", "echo", "b") == "b"
+
+    def test_the_error_of_a_method_is_raised(self, uri: URI) -> None:
+        with connected(uri) as channel:
+            with pytest.raises(TypeError, match="argument"):
+                channel.call_with_text("thing", "fail", "a")
+            with pytest.raises(AttributeError, match="missing"):
+                channel.call_with_text("thing", "missing", "a")
+            assert channel.call("thing", "add", (1, 2)) == 3
+
+    def test_the_context_goes_along(self, uri: URI) -> None:
+        with connected(uri) as channel:
+            channel.call_with_text("thing", "echo", "a")
+            current_context.correlation_id = CORRELATION
+            current_context.annotations = {"TEST": b"text"}
+            seen = channel.call_with_text("thing", "seen", "a")
+            assert seen == [str(CORRELATION), {"TEST": b"text"}]
+            assert current_context.response_annotations == {"RSPX": b"response"}
+
+    def test_they_take_their_turn_in_the_sequence_numbers(self, uri: URI) -> None:
+        with connected(uri, sequence=0xFFFE) as channel:
+            for sequence in (0xFFFF, 0, 1):
+                assert channel.call_with_text("thing", "echo", "a") == "a"
+                assert channel.sequence == sequence
+
+    def test_on_a_closed_channel_nothing_is_sent(self, uri: URI) -> None:
+        with connected(uri) as channel:
+            channel.close()
+            with pytest.raises(ConnectionClosedError) as error:
+                channel.call_with_text("thing", "echo", "a")
+            assert error.value.outcome == "not_sent"
 
 
 class TestCalls:

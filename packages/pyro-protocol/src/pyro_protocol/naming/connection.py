@@ -228,11 +228,17 @@ class Connection:
             check_ability(operation.needs, channel.uri, channel.accepted)
         if self._timeout is not None:
             channel.timeout = self._timeout + operation.wait
-        method = operation.method
-        if operation.quick and channel.accepted is not None:
-            method = operation.method_of(channel.accepted.methods)
         name_server = channel.uri.object_id
-        return operation.result(channel.call(name_server, method, operation.args, {}))
+        if (
+            operation.quick
+            and channel.accepted is not None
+            and operation.quick in channel.accepted.methods
+        ):
+            (text,) = operation.args
+            answer = channel.call_with_text(name_server, operation.quick, text)
+        else:
+            answer = channel.call(name_server, operation.method, operation.args, {})
+        return operation.result(answer)
 
 
 def _has_ended(sock: socket.socket) -> bool:

@@ -21,7 +21,7 @@ from ..serializers import Serializer, serializers
 from ..serializers.marshal_reader import read_simple
 from ..serializers.opt_in import PICKLED_NAMES
 from ..wire import NO_ANNOTATIONS, Annotations, Frame, FrameError, MessageType
-from ..wire.frame import FLAG_CORRELATION, HEADER_SIZE, JOIN_BELOW, MAGIC, PREFIX
+from ..wire.frame import FLAG_CORRELATION, MAGIC, PREFIX
 from .capabilities import (
     DEFAULT_CAPABILITIES,
     HEARTBEAT,
@@ -63,9 +63,7 @@ _QUICK_HEADER: Final = struct.Struct("!QIQ18xH")
 # The same with a correlation id.
 _CORRELATED_HEADER: Final = struct.Struct("!QIQ16s2xH")
 _QUICK_CALL: Final = int.from_bytes(PREFIX + bytes((MessageType.INVOKE, _NATIVE_ID)))
-_QUICK_RESULT: Final = int.from_bytes(PREFIX + bytes((MessageType.RESULT, _NATIVE_ID)))
 _pack_quick = _QUICK_HEADER.pack
-_unpack_quick = _QUICK_HEADER.unpack_from
 _pack_correlated = _CORRELATED_HEADER.pack
 _CORRELATED: Final = FLAG_CORRELATION << 16
 
@@ -283,29 +281,8 @@ class ClientSession(Peer):
         self._expected.add(sequence)
         return sequence
 
-    def quick_call(self, payload: bytes, annotations: bytes = b"") -> bytes | None:
-        """Return the message for a call, if it is small.
-
-        That is the usual case, and this the short way for it, for when nothing else
-        is in flight. The call is not counted among those whose answers are due: if
-        `quick_reply` is not enough for its answer, give its sequence number to
-        `expect` before anything is received. With anything else None is returned and
-        nothing has happened: use `request`.
-
-        Args:
-            payload: the call in the native format.
-            annotations: what is sent along, as it is on the wire.
-        """
-        size = len(payload)
-        if size >= JOIN_BELOW:
-            return None
-        sequence = (self.sequence + 1) & _SEQUENCE_MASK
-        self.sequence = sequence
-        head = _pack_quick(_QUICK_CALL, sequence, size << 32 | len(annotations), MAGIC)
-        return head + annotations + payload if annotations else head + payload
-
     def expect(self, sequence: int) -> None:
-        """Count a call of `quick_call` among those whose answers are due."""
+        """Count a call that was sent by itself among those whose answers are due."""
         self._expected.add(sequence)
 
     def quick_request(
@@ -338,21 +315,6 @@ class ClientSession(Peer):
             )
         self._out.append(head + payload)
         return sequence
-
-    def quick_reply(self, data: bytes, sequence: int) -> bytes | None:
-        """Return the payload if ``data`` is the answer to `quick_call`, and a value.
-
-        With anything else None is returned and nothing has happened: use `expect`
-        and `receive_data`.
-        """
-        size = len(data) - HEADER_SIZE
-        if (
-            size > 0
-            and _unpack_quick(data) == (_QUICK_RESULT, sequence, size << 32, MAGIC)
-            and not self._decoder.buffered
-        ):
-            return data[HEADER_SIZE:]
-        return None
 
     @property
     def plain(self) -> bool:

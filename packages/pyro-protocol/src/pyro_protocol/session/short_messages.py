@@ -41,6 +41,7 @@ __all__ = [
     "CallBeginnings",
     "apart_size",
     "begin_apart",
+    "begin_text_call",
     "beginnings_of",
     "ending_of",
     "join_header",
@@ -115,6 +116,7 @@ def apart_size(start: bytes) -> int:
 
 # An array of four: the object id, the method, its arguments, and those by name.
 _ARRAY_OF_FOUR: Final = b"\x94"
+_ARRAY_OF_ONE: Final = b"\x91"
 _EMPTY: Final = b"\x80"
 _NIL: Final = b"\xc0"
 # Where the protocol wants no part for arguments by name.
@@ -160,6 +162,18 @@ class CallBeginnings:
         no_keywords = _NIL if method in _ATTRIBUTES else _EMPTY
         self.known[method] = _beginning(self._rest, start, no_keywords)
         return True
+
+
+@lru_cache(256)
+def begin_text_call(object_id: str, method: str) -> tuple[bytes, bytes]:
+    """Return what stands before and after a text that is the only argument of a call.
+
+    Args:
+        object_id: the object.
+        method: the name of the method.
+    """
+    names = pack_number(object_id) + pack_number(method)
+    return _ARRAY_OF_FOUR + names + _ARRAY_OF_ONE, _EMPTY
 
 
 # Programs that connect for each call need the same again and again.
