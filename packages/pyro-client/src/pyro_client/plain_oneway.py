@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pyro_protocol.context import call_state
 from pyro_protocol.errors import ConnectionClosedError
 from pyro_protocol.serializers.native_packing import ATOMS
-from pyro_protocol.session.short_messages import CALL
-from pyro_protocol.wire import FLAG_ONEWAY
+from pyro_protocol.session.short_messages import ONEWAY_CALL
 from pyro_protocol.wire.frame import JOIN_BELOW
 
 from .sharing.short_exchanges import concerns_calls
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 
 __all__ = ["send_plainly"]
 
-_ONEWAY_CALL: Final = CALL[:-2] + FLAG_ONEWAY.to_bytes(2)
 _DONT_WAIT: Final = getattr(socket, "MSG_DONTWAIT", 0)
 _SEQUENCE_MASK: Final = 0xFFFF
 _NO_KEYWORDS: Final = b"\x80"
@@ -68,7 +66,7 @@ def send_plainly(  # noqa: PLR0911 - what is not usual, one by one
                 binding._usual = None
                 return False
             sequence = session.sequence = (session.sequence + 1) & _SEQUENCE_MASK
-            message = join(_ONEWAY_CALL, sequence, size, end) + body
+            message = join(ONEWAY_CALL, sequence, size, end) + body
             sent = write(message, _DONT_WAIT)
             if sent != len(message):
                 channel._keep_unsent(memoryview(message)[sent:])

@@ -19,6 +19,7 @@ from ..wire.frame import (
     BUFFER_ENTRY,
     BUFFERS_ANNOTATION,
     CHUNK,
+    FLAG_ONEWAY,
     HEADER_SIZE,
     IMMUTABLE,
     MAGIC,
@@ -37,6 +38,7 @@ __all__ = [
     "APART_START",
     "CALL",
     "NO_MORE",
+    "ONEWAY_CALL",
     "Beginning",
     "CallBeginnings",
     "apart_size",
@@ -78,6 +80,9 @@ def ending_of(annotations: Annotations) -> tuple[bytes, bytes]:
 CALL, ANSWER = beginnings_of(_NATIVE_ID)
 """How the message of a call in the native format begins, and an answer to it that is a
 value."""
+
+ONEWAY_CALL: Final = CALL[:-2] + FLAG_ONEWAY.to_bytes(2)
+"""How the message of a oneway call in the native format begins."""
 
 NO_MORE: Final = _REST.pack(0, MAGIC)
 """How the header of a message without annotations ends."""

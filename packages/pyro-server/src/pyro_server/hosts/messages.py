@@ -10,11 +10,17 @@ from pyro_protocol.wire import FLAG_ONEWAY, HEADER_SIZE
 from ..byte_streams import RECEIVE_SIZE
 from .requests import INVOKE
 
-__all__ = ["begins_large", "begins_with_call", "end_of_message", "has_several"]
+__all__ = [
+    "begins_large",
+    "begins_oneway",
+    "begins_with_call",
+    "end_of_message",
+    "has_several",
+]
 
 # Where a header tells the type, the flags, and the sizes of payload and annotations.
 _KIND_AT: Final = 6
-_FLAGS_AT: Final = 8
+_LOW_FLAGS_AT: Final = 9
 _SIZES_AT: Final = 12
 _SIZES: Final = struct.Struct("!II")
 
@@ -29,12 +35,15 @@ def end_of_message(data: bytes, start: int) -> int:
 
 
 def begins_with_call(data: bytes) -> bool:
-    """Whether the first message is whole, and a call that is to be answered."""
+    """Whether the first message is whole, and a call."""
     return (
-        HEADER_SIZE < end_of_message(data, 0) <= len(data)
-        and data[_KIND_AT] == INVOKE
-        and not int.from_bytes(data[_FLAGS_AT : _FLAGS_AT + 2]) & FLAG_ONEWAY
+        HEADER_SIZE < end_of_message(data, 0) <= len(data) and data[_KIND_AT] == INVOKE
     )
+
+
+def begins_oneway(data: bytes) -> bool:
+    """Whether the first message is whole, and a oneway call."""
+    return begins_with_call(data) and bool(data[_LOW_FLAGS_AT] & FLAG_ONEWAY)
 
 
 def begins_large(data: bytes) -> bool:

@@ -220,14 +220,39 @@ class RequestHost(LoopHost):
             try:
                 coroutine = connection.served.handle(frame)
                 if coroutine is not None:
-                    self._coroutines.start(
-                        coroutine, partial(self._oneway_awaited, connection)
-                    )
+                    self._await_oneway(connection, coroutine)
                     return
             except Exception:  # noqa: BLE001 - logged
                 log_exception(
                     _logger, "a oneway request of %s failed", connection.client
                 )
+
+    def resume_oneway(
+        self,
+        connection: Connection,
+        coroutine: Coroutine[Any, Any, None] | None,
+    ) -> None:
+        """Go on with the oneway requests after one that was not in the queue.
+
+        Args:
+            connection: the connection, for which a oneway request is said to run.
+            coroutine: what is to be awaited before the next one; None if nothing is.
+        """
+        if coroutine is not None:
+            try:
+                self._await_oneway(connection, coroutine)
+            except Exception:  # noqa: BLE001 - logged
+                log_exception(
+                    _logger, "a oneway request of %s failed", connection.client
+                )
+            else:
+                return
+        self._run_oneway(connection)
+
+    def _await_oneway(
+        self, connection: Connection, coroutine: Coroutine[Any, Any, None]
+    ) -> None:
+        self._coroutines.start(coroutine, partial(self._oneway_awaited, connection))
 
     def _oneway_awaited(
         self, connection: Connection, _running: RunningCoroutine

@@ -26,7 +26,14 @@ from pyro_protocol.session.plain_calls import make_known, new_hold, plain_calls
 from pyro_protocol.wire import FLAG_ONEWAY, Frame
 
 from ..byte_streams import RECEIVE_SIZE
-from .messages import begins_large, begins_with_call, end_of_message, has_several
+from .messages import (
+    begins_large,
+    begins_oneway,
+    begins_with_call,
+    end_of_message,
+    has_several,
+)
+from .plain_oneway import TAKEN, OnewayCall, oneway_calls
 from .requests import GO_ON, INVOKE, LET_GO, TO_LOOP, Next
 from .selector import SelectorHost
 
@@ -427,7 +434,9 @@ class ThreadHost(SelectorHost):
                         more = stream.read()
                         data += more or b""
                         session.expect_small()
-                    if connection.served.parallel and (more or has_several(data)):
+                    if connection.served.parallel and (
+                        more or has_several(data) or begins_oneway(data)
+                    ):
                         step = self._carry_out_all(connection, data, carry_out)
                     else:
                         step = self._stay_for(connection, data)
@@ -459,6 +468,7 @@ class ThreadHost(SelectorHost):
         unwritten = 0
         start = connection.rest_start = 0
         connection.rest = data
+        run: Callable[[tuple[bytes, int]], int] | None = None
         until = time.monotonic() + _LONGEST_BURST
         while start < len(data) and not (self._pool.backlog or self._ending):
             end = end_of_message(data, start)
@@ -483,7 +493,21 @@ class ThreadHost(SelectorHost):
             outcome = carry_out(data[start:end])
             if outcome is None:
                 connection.rest_start = start
-                break
+                if not self._write_answers(connection, send):
+                    break
+                unwritten = 0
+                if run is None:
+                    oneway = oneway_calls(self, connection)
+                    next(oneway)
+                    run = oneway.send
+                step = self._carry_out_oneway(connection, run)
+                if step is not GO_ON:
+                    return step
+                if connection.rest is data and connection.rest_start == start:
+                    break
+                data, start = connection.rest, connection.rest_start
+                until = time.monotonic() + _LONGEST_BURST
+                continue
             start = end
             step = GO_ON
             if outcome and type(outcome) is bytes:
@@ -515,6 +539,38 @@ class ThreadHost(SelectorHost):
         if not connection.flush(wait=True):
             return TO_LOOP
         return self._go_on_reading(connection)
+
+    def _carry_out_oneway(
+        self, connection: Connection, run: Callable[[tuple[bytes, int]], int]
+    ) -> Next:
+        """Carry out plain oneway requests for as long as they come, in order.
+
+        Returns:
+            `GO_ON` if there is something else, or a part of it, in what is left.
+        """
+        receive = connection.stream.receiver()
+        while True:
+            data, before = connection.rest, connection.rest_start
+            start = run((data, before))
+            if start == TAKEN:
+                return self._leave_call(connection, GO_ON)
+            connection.rest_start = start
+            if (
+                # Only after some that were whole: nobody holds a worker by dripping.
+                start == before
+                or end_of_message(data, start) <= len(data)
+                or self._pool.backlog
+                or self._ending
+            ):
+                return GO_ON
+            try:
+                more = receive(RECEIVE_SIZE)
+            except BlockingIOError:
+                return TO_LOOP
+            if not more:
+                return self._take_in(connection, more)
+            connection.rest = data[start:] + more
+            connection.rest_start = 0
 
     def _write_answers(
         self, connection: Connection, send: Callable[[bytes, int], int]
@@ -606,7 +662,7 @@ class ThreadHost(SelectorHost):
             with connection.lock:
                 held = connection.held
                 now = next(iter(connection.hold), None)
-                is_same = now is not None and now is seen
+                is_same = now is not None and (now is seen or _is_one_run(now, seen))
                 long = held and is_same and _take(connection)
                 if long:
                     connection.leave_rest()
@@ -631,8 +687,18 @@ def _take(connection: Connection) -> bool:
         call = connection.hold.pop()
     except IndexError:
         return False
+    if type(call) is OnewayCall:
+        # The one who carries it out goes on with those that are queued meanwhile.
+        connection.rest_start = call.end
+        connection.oneway_running = True
+        connection.served.beside += 1
     make_known(connection.served, call)
     return True
+
+
+def _is_one_run(call: object, other: object) -> bool:
+    """Whether two oneway calls have arrived together."""
+    return type(call) is type(other) is OnewayCall and call.run is other.run
 
 
 def _is_oneway(event: ServerEvent) -> TypeGuard[Frame]:
