@@ -151,6 +151,22 @@ def test_closing_ends_a_search(site: Site) -> None:
     asyncio.run(scenario())
 
 
+def test_closing_disconnects_from_what_a_search_has_just_found(site: Site) -> None:
+    async def scenario() -> None:
+        names = NameCache(site.config)
+        waiting = asyncio.create_task(names.lookup(NAME))
+        while names._search is None or not names._search.done():
+            assert names._client is None
+            await asyncio.sleep(0)
+        found = names._search.result()
+        await names.aclose()
+        assert not found._connection.connected
+        with pytest.raises(CommunicationError):
+            await waiting
+
+    asyncio.run(scenario())
+
+
 # With a name server that can be watched
 
 HERE, THERE = URI("PYRO:lamp@one:1"), URI("PYRO:lamp@two:2")
@@ -177,6 +193,18 @@ async def until(names: NameCache, name: str, uri: URI) -> None:
     async with asyncio.timeout(DEADLINE):
         while (await names.lookup(name)).uri != uri:  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(0.001)
+
+
+def test_a_watch_that_has_just_begun_can_be_ended(servers: NameServers) -> None:
+    async def scenario() -> None:
+        names = NameCache(settings_for(servers))
+        await names._remembered.follow(await names._locate())
+        watch = names._remembered._watch
+        assert watch is not None
+        await names.aclose()
+        assert not watch._connection.connected
+
+    asyncio.run(scenario())
 
 
 def lookups(servers: NameServers) -> int:

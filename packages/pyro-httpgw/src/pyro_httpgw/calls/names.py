@@ -69,6 +69,7 @@ class NameCache:
         self._remembered = RememberedNames(remember_seconds, clock)
         self._client: AsyncNameServerClient | None = None
         self._search: asyncio.Task[AsyncNameServerClient] | None = None
+        self._closed = False
         self.live: LiveNames = LiveNames(self)
 
     @property
@@ -141,8 +142,12 @@ class NameCache:
 
     async def aclose(self) -> None:
         """Close the connection to the name server."""
-        if self._search is not None:
-            self._search.cancel()
+        self._closed = True
+        search = self._search
+        if search is not None:
+            search.cancel()
+            # It may have found one just now.
+            await asyncio.wait((search,))
         await self.live.aclose()
         await self._remembered.aclose()
         client, self._client = self._client, None
@@ -178,6 +183,8 @@ class NameCache:
         """Search for the name server; all who need it wait for the same search."""
         if self._client is not None:
             return self._client
+        if self._closed:
+            raise _ended()
         if self._search is None:
             self._search = asyncio.get_running_loop().create_task(
                 locate_ns_async(config=self._config),
@@ -187,14 +194,18 @@ class NameCache:
             self._search.add_done_callback(self._searched)
         search = self._search
         await asyncio.wait((search,))
-        if search.cancelled():
-            raise ConnectionClosedError("the gateway's connections are being closed")
+        if self._closed:
+            raise _ended()
         return search.result()
 
     def _searched(self, search: asyncio.Task[AsyncNameServerClient]) -> None:
         self._search = None
         if not search.cancelled() and search.exception() is None:
             self._client = search.result()
+
+
+def _ended() -> ConnectionClosedError:
+    return ConnectionClosedError("the gateway's connections are being closed")
 
 
 async def _begin_watch(client: AsyncNameServerClient) -> AsyncNameWatch:

@@ -145,9 +145,13 @@ class RememberedNames:
 
     async def aclose(self) -> None:
         """Stop watching."""
-        following, self._following, self._watch = self._following, None, None
+        following, self._following = self._following, None
+        watch, self._watch = self._watch, None
         self._watch_at = 0.0
         if following is not None:
             following.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await following
+        if watch is not None:
+            # One that is cancelled before it begins closes nothing.
+            await watch.aclose()
