@@ -441,6 +441,35 @@ class TestOneByOne:
 
 
 @pytest.mark.parametrize("seed", range(6))
+def test_items_asked_for_one_by_one_or_several_at_once_come_in_order(
+    start: Callable[..., Daemon], capable: Callable[..., CapableClient], seed: int
+) -> None:
+    choose = random.Random(seed)
+    source = Source()
+    client = capable(start().register(source, "source"))
+    count = 60
+    methods = ["numbers", "numbers", choose.choice(["numbers", "later"])]
+    streams = [client.start(method, count) for method in methods]
+    for stream in streams:
+        stream.grant(0)
+    left = {stream: list(range(count)) for stream in streams}
+    while any(left.values()):
+        asked = []
+        for stream in choose.choices(streams, k=choose.choice([1, 1, 1, 2, 5])):
+            client.session.grant(stream.number, 1, 0)
+            asked.append(stream)
+        if choose.random() < 0.2:
+            client.send("add", 2, 3)
+        client.flush()
+        for stream in asked:
+            if left[stream]:
+                assert stream.next() == left[stream].pop(0)
+    for stream, method in zip(streams, methods, strict=True):
+        stream.grant(1, 0)
+        assert stream.all() == ([], "the end" if method == "numbers" else None)
+
+
+@pytest.mark.parametrize("seed", range(6))
 def test_any_mixture_of_credit_closing_and_loss_leaves_nothing_behind(
     start: Callable[..., Daemon], capable: Callable[..., CapableClient], seed: int
 ) -> None:

@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 PROGRAMS: Final = Path(__file__).parent / "programs"
 
 # Bytecodes of an operation in the client and in the server: a whole call, a connection
-# with one call, or one call of a batch of 500. The most of Python 3.11 to 3.13.
+# with one call, one call of a batch of 500, or one item of a stream of 5,000, or of one
+# whose items are asked for one by one. The most of Python 3.11 to 3.13.
 MOST: Final = {
     "call": (300, 510),
     "connection": (3_200, 4_300),
@@ -42,6 +43,8 @@ MOST: Final = {
     "serpent call": (920, 1_110),
     "records": (990, 1_300),
     "batch": (71, 74),
+    "stream": (250, 260),
+    "asked item": (455, 600),
 }
 
 

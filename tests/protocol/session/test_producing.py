@@ -78,6 +78,46 @@ def sent(session: ServerSession) -> list[Frame]:
     return decode_all(b"".join(session.data_to_send()))
 
 
+class TestItemsAskedForOneByOne:
+    def test_one_may_be_asked_for_when_any_size_is_welcome(self) -> None:
+        pair, number = granted(0)
+
+        assert pair.server.awaits_item(number)
+        assert pair.client.may_ask(number)
+        assert not pair.server.awaits_item(number + 1)
+        assert not pair.client.may_ask(number + 1)
+
+    def test_none_may_overtake_what_is_queued(self) -> None:
+        pair, number = granted(0)
+        pair.client.grant(number, 1, 0)
+        assert not pair.client.may_ask(number)
+        pair.server_signals()
+        assert not pair.server.awaits_item(number)
+        pair.server.send_item(number, 1)
+        assert not pair.server.awaits_item(number)
+
+    def test_one_that_is_queued_needs_no_other_credit(self) -> None:
+        pair, number = granted(0)
+
+        item = pair.server.pull_item(number, iter([1 << 80]).__next__)
+        pair.client.asked(number)
+        pair.server.send_asked_item(number, item)
+
+        assert items_of(pair.client_signals()) == [1 << 80]
+        assert pair.server.awaits_item(number)
+        assert pair.client.may_ask(number)
+
+    def test_what_was_closed_meanwhile_is_not_sent(self) -> None:
+        pair, number = granted(0)
+        item = pair.server.pull_item(number, iter([1]).__next__)
+        pair.client.close_stream(number)
+        pair.server_signals()
+
+        pair.server.send_asked_item(number, item)
+        assert pair.server.data_to_send() == []
+        assert not pair.client.may_ask(number)
+
+
 class TestCredit:
     def test_without_credit_nothing_may_be_produced(self) -> None:
         pair, number = started()

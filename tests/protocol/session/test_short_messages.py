@@ -9,12 +9,18 @@ from pyro_protocol.serializers.native_packing import new_arguments_packer
 from pyro_protocol.session.short_messages import (
     ANSWER,
     CALL,
+    ITEM_START,
     NO_MORE,
     CallBeginnings,
+    asked_item,
     beginnings_of,
     ending_of,
+    item_request,
+    items_beginning,
     join_header,
+    join_item_start,
 )
+from pyro_protocol.session.stream_frames import pack_credit, pack_items
 from pyro_protocol.wire import NO_ANNOTATIONS, Annotations, MessageType, encode_frame
 
 NATIVE = serializers["native"]
@@ -79,4 +85,40 @@ def test_a_call_with_another_serializer_is_written_as_always(
     kind = int(MessageType.RESULT)
     assert message == b"".join(
         encode_frame(kind, serializer.id, 0, 7, payload, NO_ANNOTATIONS)
+    )
+
+
+def credit(number: int, items: int, size: int) -> bytes:
+    payload = pack_credit(number, items, size)
+    return b"".join(
+        encode_frame(int(MessageType.CREDIT), 0, 0, 0, payload, NO_ANNOTATIONS)
+    )
+
+
+def test_an_item_is_asked_for_with_credit_for_one() -> None:
+    assert item_request(7) == credit(7, 1, 0)
+    assert asked_item(item_request(7)) == 7
+
+
+def test_other_messages_do_not_ask_for_an_item() -> None:
+    asking = item_request(7)
+    others = [credit(7, 0, 1), credit(7, 1, 1), credit(7, 2, 0)]
+    for message in (b"", *others, asking[:-1], asking + b"\0", b"Q" + asking[1:]):
+        assert asked_item(message) is None
+
+
+@pytest.mark.parametrize("name", ["native", "serpent"])
+def test_an_item_is_written_as_always(name: str) -> None:
+    serializer = serializers[name]
+    item = serializer.dumps("text")
+    payload = pack_items(7, [item])
+    assert isinstance(payload, bytes)
+    start = join_item_start(
+        items_beginning(serializer.id), 0, len(payload), NO_MORE, 7, len(item)
+    )
+    assert len(start) == ITEM_START
+    assert start + item == b"".join(
+        encode_frame(
+            int(MessageType.ITEMS), serializer.id, 0, 0, payload, NO_ANNOTATIONS
+        )
     )

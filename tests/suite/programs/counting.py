@@ -28,7 +28,7 @@ from pyro_suite import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from types import FrameType
 
 ROUNDS = 5
@@ -84,6 +84,10 @@ class Thing:
         pass
 
     @expose
+    def count(self, last: int) -> Iterator[int]:
+        yield from range(last)
+
+    @expose
     def large(self) -> bytes:
         return LARGE
 
@@ -124,6 +128,14 @@ def send_oneway(proxy: Proxy) -> int:
     return 100
 
 
+def read_stream(proxy: Proxy) -> int:
+    return sum(1 for _ in proxy.count(5_000))
+
+
+def ask_for_items(proxy: Proxy) -> int:
+    return sum(1 for _ in proxy.count(100))
+
+
 def download(proxy: Proxy) -> int:
     for _ in range(10):
         proxy.large()
@@ -138,7 +150,11 @@ WORK: dict[str, tuple[str, Callable[[Proxy], int]]] = {
     "serpent call": ("serpent", call),
     "records": ("", echo_records),
     "batch": ("", batch),
+    "stream": ("", read_stream),
+    "asked item": ("", ask_for_items),
 }
+# How many items servers may be ahead, where that is not as many as by default.
+READ_AHEAD = {"asked item": 0}
 
 
 def main(idle: int = 0, objects: int = 0, classes: int = 0) -> None:
@@ -160,7 +176,9 @@ def main(idle: int = 0, objects: int = 0, classes: int = 0) -> None:
         for one in connections:
             one._pyroBind()
         for name, (serializer, work) in WORK.items():
-            with Proxy(uri) as proxy:
+            ahead = READ_AHEAD.get(name, settings.STREAM_READ_AHEAD)
+            chosen = Configuration(use_environment=False, STREAM_READ_AHEAD=ahead)
+            with Proxy(uri, config=chosen) as proxy:
                 if serializer:
                     proxy._pyroSerializer = serializer
                 for _ in range(WARM_UP):

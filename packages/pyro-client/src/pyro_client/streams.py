@@ -177,7 +177,9 @@ class ChunkedStream(Iterator[Any]):
                 raise StopIteration
             self.result = read_end(stream.end, stream.serializer)
             raise StopIteration(self.result)
-        self._taken = size_of(items), len(items)
+        if stream.request is None:
+            # Otherwise no more is granted until the next item is asked for.
+            self._taken = size_of(items), len(items)
         self._items = items
 
     def close(self) -> None:

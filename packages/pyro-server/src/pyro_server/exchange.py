@@ -161,6 +161,12 @@ class ClientExchange:
         elif isinstance(signal, StreamItems | StreamEnded | StreamWants):
             self.arguments.act_on(signal)
 
+    def give_item(self, number: int, data: bytes, hold: list[Any]) -> bytes | None:
+        """Answer a request for one item of a stream, if that can be done at once."""
+        if _RESULTS not in self._parts:
+            return None
+        return self.results.give_item(number, data, hold)
+
     def take_answers(self, events: list[ServerEvent]) -> list[ServerEvent]:
         """Take in the answers to callbacks, return the requests; the lock is held."""
         requests: list[ServerEvent] = []

@@ -19,6 +19,12 @@ from pyro_protocol.context import CallState, call_state
 from pyro_protocol.dispatch import Call
 from pyro_protocol.errors import PyroError
 from pyro_protocol.logs import log_exception
+from pyro_protocol.session.short_messages import (
+    NO_MORE,
+    items_beginning,
+    join_item_start,
+)
+from pyro_protocol.wire.frame import JOIN_BELOW
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -27,6 +33,7 @@ if TYPE_CHECKING:
     from pyro_protocol.dispatch import StreamStarted
     from pyro_protocol.dispatch.streams import ItemIterator
     from pyro_protocol.serializers import Serializer
+    from pyro_protocol.wire import Payload
 
     from .coroutines import RunningCoroutine
     from .links import Link
@@ -41,6 +48,8 @@ _MOST_AT_ONCE: Final = 512
 # looking around would be most of the work.
 _SLOW: Final = 0.002
 _QUICK: Final = 0.0005
+# What a message with one item has besides it: the number of the stream, and its size.
+_OVERHEAD: Final = 8
 
 
 class _Sent:
@@ -52,6 +61,9 @@ class _Sent:
         serializer: what its items are written with.
         context: what its generator runs in.
         iterator: the generator; None until the client wants items ahead.
+        pull: returns its next item, if whoever reads the connection may ask for one:
+            it must not be asynchronous, nor end unasked when it has existed for long.
+        beginning: how a message with items of it begins.
         origin: object id and method of the call that returned it.
         running: whether a job or a task is at it, or is about to be.
         closing: whether it is to be ended, and its generator to be closed.
@@ -64,6 +76,7 @@ class _Sent:
     """
 
     __slots__ = (
+        "beginning",
         "closing",
         "context",
         "created",
@@ -73,6 +86,7 @@ class _Sent:
         "number",
         "origin",
         "over",
+        "pull",
         "pulling",
         "running",
         "sender",
@@ -88,6 +102,8 @@ class _Sent:
         self.serializer = serializer
         self.context = context
         self.iterator: ItemIterator | None = None
+        self.pull: Callable[[], object] | None = None
+        self.beginning = items_beginning(serializer.id)
         self.origin = ("", "")
         self.running = False
         self.closing = False
@@ -287,17 +303,88 @@ class ResultStreams:
             return False
         stream.iterator, stream.origin = taken.iterator, taken.origin
         stream.created = taken.created
+        if not (isinstance(taken.iterator, AsyncIterator) or self._table.lifetime):
+            stream.pull = taken.iterator.__next__
         return True
+
+    def give_item(self, number: int, data: bytes, hold: list[Any]) -> bytes | None:
+        """Return the message with one item that was asked for; see `Exchange`."""
+        stream = self._streams.get(number)
+        if stream is None or stream.pull is None:
+            return None
+        link = self._link
+        session, connection = link.session, link.connection
+        with link.lock:
+            # An item must not overtake what is still to be written, nor its own end.
+            if (
+                stream.running
+                or stream.closing
+                or connection.outbox
+                or connection.answers
+                or not session.awaits_item(number)
+            ):
+                return None
+            stream.running = True
+            link.active += 1
+        hold.append(data)
+        item: Payload | None = None
+        try:
+            item = stream.context.run(self._pull, stream, stream.pull)
+        except BaseException:  # noqa: BLE001 - logged
+            self._cannot_go_on(stream)
+        try:
+            hold.pop()
+        except IndexError:
+            # Somebody else reads the connection, and may have heard more of the client.
+            alone = False
+        else:
+            alone = True
+        with link.lock:
+            stream.running = False
+            link.active -= 1
+            if (
+                type(item) is bytes
+                and len(item) < JOIN_BELOW - _OVERHEAD
+                and alone
+                and not stream.closing
+            ):
+                size = len(item)
+                start = join_item_start(
+                    stream.beginning, 0, size + _OVERHEAD, NO_MORE, number, size
+                )
+                return start + item
+            if item is not None:
+                session.send_asked_item(number, item)
+            if stream.over:
+                self._streams.pop(number, None)
+            else:
+                self._begin(stream)
+        return b""
+
+    def _pull(self, stream: _Sent, pull: Callable[[], object]) -> Payload | None:
+        """Return the next item as it is sent; None if the stream has ended."""
+        try:
+            item: Payload = self._link.session.pull_item(stream.number, pull)
+        except StopIteration as end:
+            self._finish(stream, end.value)
+        except BaseException as error:  # noqa: BLE001 - whatever it raises is told
+            self._fail_now(stream, error)
+        else:
+            return item
+        return None
 
     def _work(self, stream: _Sent) -> None:
         """Send items in a worker."""
         try:
             stream.context.run(self._send_now, stream, stream.iterator)
         except BaseException:  # noqa: BLE001 - logged
-            client = self._link.connection.client
-            log_exception(_logger, "a stream for %s cannot go on", client)
-            stream.over = True
+            self._cannot_go_on(stream)
         self._ended(stream)
+
+    def _cannot_go_on(self, stream: _Sent) -> None:
+        client = self._link.connection.client
+        log_exception(_logger, "a stream for %s cannot go on", client)
+        stream.over = True
 
     def _send_now(self, stream: _Sent, iterator: Any) -> None:
         link = self._link
@@ -319,9 +406,12 @@ class ResultStreams:
         except StopIteration as end:
             self._finish(stream, end.value)
         except BaseException as error:  # noqa: BLE001 - whatever it raises is told
-            self._fail(stream, error)
-            with contextlib.suppress(Exception):
-                _call(getattr(iterator, "close", None))
+            self._fail_now(stream, error)
+
+    def _fail_now(self, stream: _Sent, error: BaseException) -> None:
+        self._fail(stream, error)
+        with contextlib.suppress(Exception):
+            _call(getattr(stream.iterator, "close", None))
 
     async def _send_later(self, stream: _Sent, iterator: AsyncIterator[Any]) -> None:
         """Send items in the event loop."""

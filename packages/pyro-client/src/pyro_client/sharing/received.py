@@ -6,6 +6,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from pyro_protocol.session.read_ahead import CreditPlan, ReadAhead
+from pyro_protocol.session.short_messages import item_request
 from pyro_protocol.session.stream_frames import item_size
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ class ReceivedStream:
         closed: whether it was closed here, so that nobody waits for more.
         piece: how many items are taken at a time. At most half of what the producer
             may be ahead, so that it goes on meanwhile.
+        request: the message that asks for one item, where each is asked for by itself;
+            else None.
     """
 
     __slots__ = (
@@ -54,6 +57,7 @@ class ReceivedStream:
         "number",
         "piece",
         "plan",
+        "request",
         "serializer",
         "waiter",
     )
@@ -66,6 +70,7 @@ class ReceivedStream:
         self.error: CommunicationError | None = None
         self.waiter: Waiter | None = None
         self.piece: int = max(1, items // 2)
+        self.request: bytes | None = None if items else item_request(number)
         self.asked: bool = False
         self.closed: bool = False
         # As they came; no message has more than a fraction of what may wait here.
@@ -83,6 +88,11 @@ class ReceivedStream:
         if self.waiter is not None:
             self.waiter.finish()
             self.waiter = None
+
+    @property
+    def is_waited_for(self) -> bool:
+        """Whether the next item is there, or under way, or will never come."""
+        return bool(self._chunks or self.asked or self.end or self.error or self.closed)
 
     def take(self) -> deque[Payload]:
         """Take out the next items that have arrived; there may be none."""

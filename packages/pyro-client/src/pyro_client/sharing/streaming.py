@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from pyro_protocol.errors import (
@@ -38,12 +39,11 @@ from pyro_protocol.wire import (
 from ..outgoing import Items, OutgoingReferences
 from .reading import ReadingChannel, again
 from .received import ReceivedStream
+from .short_exchanges import fetch_shortly
 from .waiting import Waiter
 from .watcher import watcher
 
 if TYPE_CHECKING:
-    from collections import deque
-
     from pyro_protocol.config import Configuration
     from pyro_protocol.serializers import Serializer
     from pyro_protocol.wire import Payload
@@ -291,6 +291,13 @@ class StreamingChannel(ReadingChannel):
         """
         limit = time_limit(self.timeout)
         deadline = None if limit is None else time.monotonic() + limit
+        if stream.request is not None:
+            if self._special:
+                with self._lock:
+                    self._special = self._is_special
+            item = fetch_shortly(self, stream, limit)
+            if item is not None:
+                return deque((item,))
         while True:
             with self._lock:
                 items = stream.take()

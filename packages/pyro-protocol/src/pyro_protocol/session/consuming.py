@@ -113,6 +113,25 @@ class StreamConsumer(Endpoint):
         self._queue(_CREDIT, 0, 0, 0, pack_credit(number, items, size))
         return True
 
+    def may_ask(self, number: int) -> bool:
+        """Whether one item may be granted with a message that is made elsewhere.
+
+        The next of any size has to be welcome, and nothing else to be sent before.
+        """
+        stream = self._consumed.get(number)
+        return (
+            stream is not None
+            and stream.size is None
+            and stream.items == 0
+            and not (stream.closed or self._out or self._ready)
+        )
+
+    def asked(self, number: int) -> None:
+        """Take note that one item was granted so, and may still come."""
+        stream = self._consumed.get(number)
+        if stream is not None:
+            stream.add(1, 0)
+
     def close_stream(self, number: int) -> None:
         """Say that no more of a stream is wanted; harmless if it has ended already."""
         stream = self._consumed.get(number)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from ..dispatch import Call, StreamStarted
@@ -46,6 +46,20 @@ class Exchange(Protocol):
 
     def act_on(self, signal: Signal) -> None:
         """Act on what the peer tells; the lock is held."""
+
+    def give_item(self, number: int, data: bytes, hold: list[Any]) -> bytes | None:
+        """Answer a request for one item of a stream here and now.
+
+        Args:
+            number: the number of the stream.
+            data: the request.
+            hold: see `plain_calls`; gets the request while the generator runs.
+
+        Returns:
+            The message to be written next. If it is empty, what is to be written is
+            queued in the session. None if this is not the way: then nothing has
+            happened.
+        """
 
     def abandon(self) -> None:
         """End all of it: the peer has gone."""

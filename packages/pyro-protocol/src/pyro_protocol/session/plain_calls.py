@@ -44,7 +44,7 @@ from .call_table import ServedCall
 from .capabilities import DEADLINE
 from .deadlines import DEADLINE_ID, Deadline
 from .server import ServerState
-from .short_messages import APART_START, begin_apart
+from .short_messages import APART_START, asked_item, begin_apart
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Generator, Mapping
@@ -249,7 +249,10 @@ def plain_calls(  # noqa: PLR0912, PLR0915 - the hot path, in one frame
             is_usual = False
             flags = data[9]
         if serializer is None:
-            # The long way finds out whether it may be used from now on.
+            number = asked_item(data)
+            if number is not None and connection.exchange is not None:
+                outcome = connection.exchange.give_item(number, data, hold)
+            # For others the long way finds out whether it may be used from now on.
             continue
         start = HEADER_SIZE
         until = None

@@ -337,6 +337,45 @@ class StreamProducer(Endpoint):
             if left <= 0 or (first and not announce()):
                 return
 
+    def awaits_item(self, number: int) -> bool:
+        """Whether the next item of a stream may leave as soon as it is asked for.
+
+        That is so where each is asked for, and may have any size, if nothing that is
+        queued has to leave before.
+        """
+        stream = self._produced.get(number)
+        return (
+            stream is not None
+            and stream.items == 0
+            and stream.size is None
+            and stream.end is None
+            and not (stream.queue or stream.closed or self._out or self._ready)
+        )
+
+    def pull_item(self, number: int, pull: Callable[[], object]) -> Payload:
+        """Ask a generator for an item, and return it as it is sent.
+
+        Raises:
+            SerializeError: it cannot be encoded; see `fail_stream`.
+            MessageTooLargeError: it is larger than a message may be.
+            BaseException: whatever ``pull`` raises.
+        """
+        serializer = self._produced[number].serializer
+        value = pull()
+        if type(value) in NUMBERS and serializer.id == _NATIVE_ID:
+            try:
+                return pack_number(value)
+            except OverflowError:
+                pass
+        return self.encode_item(serializer, value)
+
+    def send_asked_item(self, number: int, item: Payload) -> None:
+        """Queue an item of `pull_item` for which no credit was taken in yet."""
+        stream = self._produced.get(number)
+        if stream is not None and not stream.closed:
+            stream.add(1, 0)
+            self.send_encoded_item(number, item)
+
     def end_stream(self, number: int, value: object = None) -> None:
         """End a stream after its last item; nothing happens if it has ended already.
 

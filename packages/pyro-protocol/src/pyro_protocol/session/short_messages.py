@@ -2,7 +2,8 @@
 
 A frame of Python would cost more than the work itself. All of this is for calls
 without flags, of less than ``JOIN_BELOW`` bytes, and for answers that are values; most
-of it for those in the native format.
+of it for those in the native format. An item of a stream that was asked for alone is
+much like an answer.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from ..wire.frame import (
     MessageType,
     encode_annotations,
 )
+from .stream_frames import pack_credit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,16 +39,21 @@ __all__ = [
     "ANSWER",
     "APART_START",
     "CALL",
+    "ITEM_START",
     "NO_MORE",
     "ONEWAY_CALL",
     "Beginning",
     "CallBeginnings",
     "apart_size",
+    "asked_item",
     "begin_apart",
     "begin_text_call",
     "beginnings_of",
     "ending_of",
+    "item_request",
+    "items_beginning",
     "join_header",
+    "join_item_start",
 ]
 
 # The header up to the sequence number; it, and the size of the payload; then the size
@@ -118,6 +125,42 @@ def apart_size(start: bytes) -> int:
     size: int = _SIZE.unpack_from(start)[0]
     return size
 
+
+# A message that grants one item of a stream, and no more: how it begins, the number of
+# the stream, and what is granted.
+_ONE_MORE: Final = struct.Struct(f"!{HEADER_SIZE}sI8s")
+_ONE_MORE_BEGINNING: Final = join_header(
+    _BEGINNING.pack(PREFIX, int(MessageType.CREDIT), 0, 0), 0, 12, NO_MORE
+)
+_ONE: Final = pack_credit(0, 1, 0)[4:]
+
+
+def item_request(number: int) -> bytes:
+    """Return the message that asks for one item of a stream."""
+    return _ONE_MORE.pack(_ONE_MORE_BEGINNING, number, _ONE)
+
+
+def asked_item(data: bytes) -> int | None:
+    """Return the number of the stream that a message asks for one item of, or None."""
+    if len(data) != _ONE_MORE.size:
+        return None
+    beginning, number, granted = _ONE_MORE.unpack(data)
+    return number if beginning == _ONE_MORE_BEGINNING and granted == _ONE else None
+
+
+@lru_cache(256)
+def items_beginning(serializer_id: int) -> bytes:
+    """Return how the message with items of a stream begins, see `beginnings_of`."""
+    return _BEGINNING.pack(PREFIX, int(MessageType.ITEMS), serializer_id, 0)
+
+
+_ITEM: Final = struct.Struct("!10sHI24sII")
+ITEM_START: Final = _ITEM.size
+"""How many bytes stand before the item that is alone in its message."""
+
+join_item_start: Final = _ITEM.pack
+"""Returns them, given the beginning, a sequence number of 0, the size of the payload,
+the end of the header, the number of the stream, and the size of the item."""
 
 # An array of four: the object id, the method, its arguments, and those by name.
 _ARRAY_OF_FOUR: Final = b"\x94"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from typing import Final
 
+from pyro_protocol.session.short_messages import asked_item
 from pyro_protocol.wire import FLAG_ONEWAY, HEADER_SIZE
 
 from ..byte_streams import RECEIVE_SIZE
@@ -13,7 +14,7 @@ from .requests import INVOKE
 __all__ = [
     "begins_large",
     "begins_oneway",
-    "begins_with_call",
+    "begins_with_request",
     "end_of_message",
     "has_several",
 ]
@@ -34,8 +35,12 @@ def end_of_message(data: bytes, start: int) -> int:
     return start + size
 
 
-def begins_with_call(data: bytes) -> bool:
-    """Whether the first message is whole, and a call."""
+def begins_with_request(data: bytes) -> bool:
+    """Whether the first message is whole, and a call; or asks for an item, alone."""
+    return _begins_with_call(data) or asked_item(data) is not None
+
+
+def _begins_with_call(data: bytes) -> bool:
     return (
         HEADER_SIZE < end_of_message(data, 0) <= len(data) and data[_KIND_AT] == INVOKE
     )
@@ -43,7 +48,7 @@ def begins_with_call(data: bytes) -> bool:
 
 def begins_oneway(data: bytes) -> bool:
     """Whether the first message is whole, and a oneway call."""
-    return begins_with_call(data) and bool(data[_LOW_FLAGS_AT] & FLAG_ONEWAY)
+    return _begins_with_call(data) and bool(data[_LOW_FLAGS_AT] & FLAG_ONEWAY)
 
 
 def begins_large(data: bytes) -> bool:

@@ -29,7 +29,7 @@ from ..byte_streams import RECEIVE_SIZE
 from .messages import (
     begins_large,
     begins_oneway,
-    begins_with_call,
+    begins_with_request,
     end_of_message,
     has_several,
 )
@@ -119,7 +119,7 @@ class ThreadHost(SelectorHost):
         data = connection.stream.read()
         if data is None:
             return
-        if not begins_with_call(data):
+        if not begins_with_request(data):
             connection.receive(data)
             self._received(connection, len(data))
             return
