@@ -8,11 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pyro_server.byte_streams import (
-    ByteStream,
-    _NonBlockingStream,
-    open_byte_stream,
-)
+from pyro_server.byte_streams import ByteStream, open_byte_stream
+from pyro_server.nonblocking_streams import NonBlockingStream
 from support.certificates import make_certificate
 from support.hosting import DEADLINE
 
@@ -31,7 +28,7 @@ def ends(request: pytest.FixtureRequest) -> Iterator[Ends]:
     here, there = socket.socketpair()
     there.settimeout(DEADLINE)
     make: Callable[[socket.socket], ByteStream]
-    make = open_byte_stream if request.param == "usual" else _NonBlockingStream
+    make = open_byte_stream if request.param == "usual" else NonBlockingStream
     stream = make(here)
     with there:
         yield stream, there
@@ -131,10 +128,13 @@ def test_waiting_for_a_steady_reader_has_an_end(
         taken += len(other.recv(100_000))
         return True
 
-    monkeypatch.setattr("pyro_server.byte_streams._writable", take_a_little)
-    monkeypatch.setattr("pyro_server.byte_streams.LONGEST_WRITE_SECONDS", 0.0)
+    modules = "pyro_server.byte_streams", "pyro_server.nonblocking_streams"
+    for module in modules:
+        monkeypatch.setattr(f"{module}.writable", take_a_little)
+        monkeypatch.setattr(f"{module}.LONGEST_WRITE_SECONDS", 0.0)
     assert stream.write([bytes(_LARGE)], wait=True)
-    monkeypatch.setattr("pyro_server.byte_streams.LONGEST_WRITE_SECONDS", DEADLINE)
+    for module in modules:
+        monkeypatch.setattr(f"{module}.LONGEST_WRITE_SECONDS", DEADLINE)
     before = taken
     assert stream.write([bytes(_LARGE)], wait=True) == []
     assert taken - before > _LARGE // 2

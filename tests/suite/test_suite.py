@@ -60,6 +60,17 @@ def test_star_import_gives_the_public_names() -> None:
         ("from pyro_suite import start_ns", "pyro_client"),
         ("from pyro_suite import Daemon", "pyro_httpgw"),
         ("from pyro_server import expose", "pyro_server.daemon"),
+        *(
+            ("from pyro_server import Daemon; Daemon(port=0).close()", module)
+            for module in (
+                "asyncio",
+                "concurrent.futures",
+                "pathlib",
+                "pyro_protocol.naming",
+                "ssl",
+                "uuid",
+            )
+        ),
     ],
 )
 def test_what_a_program_does_not_use_is_not_imported(

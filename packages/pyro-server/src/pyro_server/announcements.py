@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import getpass
 import math
 import os
 import socket
@@ -82,6 +81,8 @@ class Announcement:
 
 def user_and_machine() -> str:
     """Return who runs this program, and where: the owner if no other is named."""
+    import getpass  # noqa: PLC0415 - few programs need it
+
     try:
         user = getpass.getuser()
     except (ImportError, KeyError, OSError):

@@ -6,7 +6,6 @@ STREAM_READ_AHEAD.
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final, NoReturn, Self
 from weakref import WeakValueDictionary
@@ -115,6 +114,8 @@ class ArgumentStream:
 
     async def __anext__(self) -> Any:
         """Return the next item; see `__next__`."""
+        import asyncio  # noqa: PLC0415 - the caller has it already
+
         while True:
             item = self._take(TaskWaiter)
             if type(item) is TaskWaiter:

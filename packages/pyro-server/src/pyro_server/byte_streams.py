@@ -12,12 +12,12 @@ import contextlib
 import errno
 import select
 import socket
-import ssl
 import struct
 import sys
-import threading
 import time
 from typing import TYPE_CHECKING, Final, Protocol
+
+from pyro_protocol.transport.tls import is_encrypted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -26,10 +26,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DONT_WAIT",
+    "LARGEST_PIECE",
+    "LONGEST_WRITE_SECONDS",
     "RECEIVE_SIZE",
     "ByteStream",
     "open_byte_stream",
+    "readable",
     "set_linger",
+    "writable",
 ]
 
 LINGER_SECONDS: Final = 0.005
@@ -52,8 +56,9 @@ RECEIVE_SIZE: Final = 64 * 1024
 DONT_WAIT: Final = getattr(socket, "MSG_DONTWAIT", 0)
 """The flag for `ByteStream.sender`."""
 
-# The loop serves others too, so it does not read more than this at a time.
-_LARGEST_PIECE: Final = 1024 * 1024
+LARGEST_PIECE: Final = 1024 * 1024
+"""How many bytes are read into their place at once: the loop serves others, too."""
+
 _LARGEST_WAITED_PIECE: Final = 64 * 1024 * 1024
 # Systems differ in how many they take; few messages have more.
 _MOST_GATHERED: Final = 16
@@ -159,9 +164,7 @@ class _KernelTimeoutStream:
                 return self.sock.recv_into(
                     space, min(len(space), _LARGEST_WAITED_PIECE), _WAIT_ALL
                 )
-            return self.sock.recv_into(
-                space, min(len(space), _LARGEST_PIECE), DONT_WAIT
-            )
+            return self.sock.recv_into(space, min(len(space), LARGEST_PIECE), DONT_WAIT)
         except BlockingIOError:
             return None
 
@@ -192,7 +195,7 @@ class _KernelTimeoutStream:
         self, rest: memoryview, others: Sequence[Buffer], wait: bool
     ) -> list[Buffer]:
         until = time.monotonic() + LONGEST_WRITE_SECONDS
-        while wait and rest and time.monotonic() < until and _writable(self.sock):
+        while wait and rest and time.monotonic() < until and writable(self.sock):
             with contextlib.suppress(BlockingIOError):
                 rest = rest[self.sock.send(rest, DONT_WAIT) :]
         if not rest:
@@ -201,115 +204,6 @@ class _KernelTimeoutStream:
 
     def close(self) -> None:
         self.sock.close()
-
-
-class _NonBlockingStream:
-    """A TLS socket, or a plain one on a system without ``MSG_DONTWAIT``."""
-
-    __slots__ = ("_lock", "_shaken", "sock", "wants_write")
-
-    def __init__(self, sock: socket.socket) -> None:
-        sock.settimeout(0)
-        # One thread may read while another writes, which OpenSSL does not allow.
-        self._lock = threading.Lock()
-        self.sock = sock
-        self.wants_write = False
-        self._shaken = not isinstance(sock, ssl.SSLSocket)
-
-    def handshake(self) -> bool:
-        if not self._shaken and isinstance(self.sock, ssl.SSLSocket):
-            self.wants_write = False
-            try:
-                self.sock.do_handshake()
-            except ssl.SSLWantReadError:
-                return False
-            except ssl.SSLWantWriteError:
-                self.wants_write = True
-                return False
-            self._shaken = True
-        return True
-
-    def read(self) -> bytes | None:
-        pieces: list[bytes] = []
-        try:
-            # What TLS has decrypted already does not show as readable.
-            while True:
-                with self._lock:
-                    piece = self.sock.recv(RECEIVE_SIZE)
-                pieces.append(piece)
-                if not piece or not self._decrypted():
-                    break
-        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
-            pass
-        if not pieces:
-            return None
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
-
-    def read_into(self, space: memoryview, *, wait: bool) -> int | None:
-        if wait and not self._decrypted() and not _readable(self.sock):
-            return None
-        count = 0
-        most = min(len(space), _LARGEST_PIECE)
-        try:
-            while True:
-                with self._lock:
-                    read = self.sock.recv_into(space[count:], most - count)
-                count += read
-                if not read or count == most or not self._decrypted():
-                    return count
-        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
-            return count or None
-
-    def _decrypted(self) -> bool:
-        return isinstance(self.sock, ssl.SSLSocket) and self.sock.pending() > 0
-
-    def read_soon(self) -> bytes | None:
-        if not self._decrypted() and not _readable(self.sock):
-            return None
-        return self.read()
-
-    def receiver(self) -> Callable[[int], bytes]:
-        return self._receive
-
-    def read_whole(self, size: int) -> bytes | None:
-        # The library gives it in small pieces, which are gathered elsewhere.
-        del size
-        return self.read_soon()
-
-    def _receive(self, _size: int) -> bytes:
-        data = self.read_soon()
-        if data is None:
-            raise BlockingIOError
-        return data
-
-    def sender(self) -> Callable[[bytes, int], int]:
-        return self._send
-
-    def _send(self, data: bytes, _flags: int) -> int:
-        try:
-            with self._lock:
-                return self.sock.send(data)
-        except (ssl.SSLWantWriteError, ssl.SSLWantReadError):
-            raise BlockingIOError from None
-
-    def write(self, buffers: Sequence[Buffer], *, wait: bool) -> list[Buffer]:
-        until = time.monotonic() + LONGEST_WRITE_SECONDS if wait else 0.0
-        for index, buffer in enumerate(buffers):
-            rest = memoryview(buffer)
-            while rest:
-                try:
-                    with self._lock:
-                        sent = self.sock.send(rest)
-                    rest = rest[sent:]
-                except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
-                    if time.monotonic() >= until or not _writable(self.sock):
-                        return [rest, *buffers[index + 1 :]]
-        return []
-
-    def close(self) -> None:
-        # A TLS socket forgets its keys, which another thread may be using.
-        with self._lock:
-            self.sock.close()
 
 
 def _open_descriptor(sock: socket.socket) -> int:
@@ -324,11 +218,13 @@ def _open_descriptor(sock: socket.socket) -> int:
     return descriptor
 
 
-def _readable(sock: socket.socket) -> bool:
+def readable(sock: socket.socket) -> bool:
+    """Wait a moment until there is something to read; whether there is."""
     return _wait(sock, write=False)
 
 
-def _writable(sock: socket.socket) -> bool:
+def writable(sock: socket.socket) -> bool:
+    """Wait a moment until something can be written; whether it can."""
     return _wait(sock, write=True)
 
 
@@ -361,6 +257,9 @@ def open_byte_stream(sock: socket.socket, *, lingers: bool = False) -> ByteStrea
         sock: the socket.
         lingers: whether `set_linger` was done for it, or for the one it inherits from.
     """
-    if _HAS_KERNEL_TIMEOUTS and not isinstance(sock, ssl.SSLSocket):
+    if _HAS_KERNEL_TIMEOUTS and not is_encrypted(sock):
         return _KernelTimeoutStream(sock, lingers=lingers)
-    return _NonBlockingStream(sock)
+    # It needs the module ssl, which takes long to import.
+    from .nonblocking_streams import NonBlockingStream  # noqa: PLC0415
+
+    return NonBlockingStream(sock)

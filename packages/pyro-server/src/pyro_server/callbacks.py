@@ -6,7 +6,6 @@ and mean something as long as that lasts.
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 from weakref import WeakValueDictionary
@@ -321,6 +320,8 @@ class CallbackTable:
             request.timeout = shorter(request.timeout)
 
     async def _call_later(self, request: _Request) -> Any:
+        import asyncio  # noqa: PLC0415 - the caller has it already
+
         while True:
             waiter = TaskWaiter()
             pending = self._send(request, waiter)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextvars
 import logging
 import threading
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pyro_protocol.errors import PyroError
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable, Coroutine
 
 __all__ = ["CoroutineLoop", "RunningCoroutine"]
@@ -61,6 +61,8 @@ class RunningCoroutine:
         coroutine, self._coroutine = self._coroutine, None
         if coroutine is None:
             return
+        import asyncio  # noqa: PLC0415 - see _running_loop
+
         self._task = asyncio.get_running_loop().create_task(coroutine)
         self._task.add_done_callback(self._ended)
         if self._cancelled:
@@ -108,6 +110,8 @@ class CoroutineLoop:
 
     def join(self) -> None:
         """Use the event loop that runs in the calling thread."""
+        import asyncio  # noqa: PLC0415 - see _running_loop
+
         with self._lock:
             self._loop = asyncio.get_running_loop()
             self._thread = threading.current_thread()
@@ -213,6 +217,9 @@ class CoroutineLoop:
 
     def _running_loop(self) -> asyncio.AbstractEventLoop:
         if self._loop is None:
+            # Daemons without coroutines start sooner.
+            import asyncio  # noqa: PLC0415
+
             # In a context of its own, as its handles would keep that of the first
             # call alive, and so its client.
             context = contextvars.Context()
@@ -265,6 +272,8 @@ async def _record(
 
 async def _cancel_others() -> None:
     """Cancel all other tasks of the event loop and wait for their ends."""
+    import asyncio  # noqa: PLC0415 - see above
+
     tasks = asyncio.all_tasks() - {asyncio.current_task()}
     for task in tasks:
         task.cancel()

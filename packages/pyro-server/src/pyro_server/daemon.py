@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import logging
+import os
 import threading
 import time
-import uuid
 import weakref
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from pyro_protocol.config import Configuration, config
@@ -52,17 +51,9 @@ from pyro_protocol.uri import URI
 from pyro_protocol.wire import NO_ANNOTATIONS
 
 from .admission import Admission
-from .announcements import Announcement
 from .connections import ConnectionInfo
 from .coroutines import CoroutineLoop
-from .hosts import (
-    ConnectedSocketHost,
-    EventLoopHost,
-    MultiplexHost,
-    SelectorHost,
-    ThreadHost,
-)
-from .publication import NameKeeper
+from .hosts import MultiplexHost, SelectorHost, ThreadHost
 from .reachability import report_reachability
 from .runtime import DaemonRuntime
 
@@ -73,18 +64,14 @@ if TYPE_CHECKING:
     from pyro_protocol.dispatch import Authorizer
 
     from .authentication import Authenticator
+    from .hosts.connected import ConnectedSocketHost
+    from .publication import NameKeeper
 
 __all__ = ["Daemon"]
 
 T = TypeVar("T")
 
 _logger = logging.getLogger("pyro.server")
-
-_HOSTS: Final[dict[str, type[SelectorHost]]] = {
-    "thread": ThreadHost,
-    "multiplex": MultiplexHost,
-    "asyncio": EventLoopHost,
-}
 
 _CAPABILITIES: Final = frozenset(
     {NATIVE, MULTIPLEX, CANCEL, CALLBACKS, CHUNKS, DEADLINE, HEARTBEAT}
@@ -93,6 +80,22 @@ _CAPABILITIES: Final = frozenset(
 CallErrorHandler = Callable[
     [Any, Any, Callable[..., Any], Sequence[Any], Mapping[str, Any], Exception], None
 ]
+
+
+def _host_class(server_type: str) -> type[SelectorHost]:
+    """Return what serves connections, for a configured type of server."""
+    if server_type == "asyncio":
+        # It takes as long to import as all the rest, and most daemons do without.
+        from .hosts.event_loop import EventLoopHost  # noqa: PLC0415
+
+        return EventLoopHost
+    return MultiplexHost if server_type == "multiplex" else ThreadHost
+
+
+def _new_stream_id() -> str:
+    import uuid  # noqa: PLC0415 - few programs send streams item by item
+
+    return str(uuid.uuid4())
 
 
 def _capabilities(server_type: str) -> frozenset[str]:
@@ -174,7 +177,7 @@ class Daemon:
         self.registry: ObjectRegistry = ObjectRegistry(threading.RLock)
         self.streams: StreamTable = StreamTable(
             time.monotonic,
-            lambda: str(uuid.uuid4()),
+            _new_stream_id,
             lifetime=config.ITER_STREAM_LIFETIME,
             linger=config.ITER_STREAM_LINGER,
             most_per_client=config.MAX_STREAMS,
@@ -194,6 +197,10 @@ class Daemon:
         self._host: SelectorHost | ConnectedSocketHost
         self.natLocationStr: str | None = None
         if connected_socket is not None:
+            from .hosts.connected import (  # noqa: PLC0415 - most programs do without
+                ConnectedSocketHost,
+            )
+
             self._host = ConnectedSocketHost(
                 service,
                 connected_socket,
@@ -260,7 +267,7 @@ class Daemon:
         listener: socket.socket | None,
     ) -> SelectorHost:
         settings = self._config
-        host_class = _HOSTS[settings.SERVERTYPE]
+        host_class = _host_class(settings.SERVERTYPE)
         tls = self._ssl_context
         if tls is None:
             tls = server_tls_context(settings)
@@ -299,7 +306,8 @@ class Daemon:
     def _remove_socket_file(self) -> None:
         """Remove the file of the Unix socket, before anybody else can listen there."""
         if self._unixsocket and not self._unixsocket.startswith("\0"):
-            Path(self._unixsocket).unlink(missing_ok=True)
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self._unixsocket)  # noqa: PTH108 - pathlib takes long to import
 
     def _keeps(self, *hooks: str) -> bool:
         """Whether the program has left hooks as they are here."""
@@ -333,7 +341,7 @@ class Daemon:
         Raises:
             PyroError: the daemon serves a connected socket.
         """
-        if isinstance(self._host, ConnectedSocketHost):
+        if not isinstance(self._host, SelectorHost):
             raise PyroError("a daemon on a connected socket has no event loop to join")
         return self._host.sockets
 
@@ -572,6 +580,8 @@ class Daemon:
             TypeError: an argument is of a wrong type.
             ValueError: the ttl is negative, or too short or long for the name server.
         """
+        from .announcements import Announcement  # noqa: PLC0415 - see NameKeeper
+
         keeper = self._keeper_of_names()
         keeper.announce(
             Announcement.of(
@@ -610,7 +620,12 @@ class Daemon:
             if self._closed:
                 raise PyroError("a closed daemon has no names; make a new one")
             if self._names is None:
-                self._names = NameKeeper(self._config) if make is None else make()
+                if make is None:
+                    # What asks name servers is not needed by other programs.
+                    from .publication import NameKeeper  # noqa: PLC0415
+
+                    make = partial(NameKeeper, self._config)
+                self._names = make()
                 # For programs that let go of a daemon without a word.
                 weakref.finalize(self, self._names.stop).atexit = False
             return self._names
@@ -718,7 +733,7 @@ class Daemon:
             PyroError: the daemon serves a connected socket.
         """
         del eventsockets
-        if isinstance(self._host, ConnectedSocketHost):
+        if not isinstance(self._host, SelectorHost):
             raise PyroError("a daemon on a connected socket has no event loop to join")
         self._host.turn(0)
 
@@ -730,7 +745,7 @@ class Daemon:
             PyroError: one of the two serves a connected socket.
         """
         hosts = (self._host, daemon._host)
-        if any(isinstance(host, ConnectedSocketHost) for host in hosts):
+        if not all(isinstance(host, SelectorHost) for host in hosts):
             raise PyroError("a daemon on a connected socket cannot be combined")
         mine, other = hosts
         if not (isinstance(mine, MultiplexHost) and isinstance(other, MultiplexHost)):
@@ -751,6 +766,8 @@ class Daemon:
         Raises:
             PyroError: the server is of another type, or is being served already.
         """
+        from .hosts.event_loop import EventLoopHost  # noqa: PLC0415 - see _host_class
+
         if not isinstance(self._host, EventLoopHost):
             raise PyroError(
                 "only the server type 'asyncio' lives in a running event loop; set "
@@ -763,7 +780,7 @@ class Daemon:
 
         The list is empty for a daemon on a connected socket.
         """
-        if isinstance(self._host, ConnectedSocketHost):
+        if not isinstance(self._host, SelectorHost):
             return []
         host = self._host
         return [ConnectionInfo.of(one, host) for one in host.connections]
@@ -868,7 +885,7 @@ class Daemon:
         from pyro_protocol.pyro4 import HmacKey  # noqa: PLC0415 - few programs need it
 
         service = self._service
-        if key is not None and isinstance(self._host, ConnectedSocketHost):
+        if key is not None and not isinstance(self._host, SelectorHost):
             raise LocalProtocolError(
                 "no messages are signed on a connected socket; use TLS on the socket, "
                 "or let the daemon listen"
@@ -997,6 +1014,8 @@ class Daemon:
         return self.__enter__()
 
     async def __aexit__(self, *_exc_info: object) -> None:
+        import asyncio  # noqa: PLC0415 - see _host_class
+
         # In another thread, as it waits for calls that may need the event loop.
         await asyncio.to_thread(self.close)
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import ipaddress
 import logging
 import socket
-import ssl
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import ssl
 
 __all__ = ["report_reachability"]
 
@@ -41,7 +44,10 @@ def report_reachability(
             "certificates or authenticate=, or listen on localhost",
             location, host, "" if authenticated else "call its objects, and ",
         )  # fmt: skip
-    elif not authenticated and tls.verify_mode != ssl.CERT_REQUIRED:
+        return
+    import ssl  # noqa: PLC0415 - whoever has made the context has it
+
+    if not authenticated and tls.verify_mode != ssl.CERT_REQUIRED:
         _logger.info(
             "the daemon at %s (bound to %s) can be reached by other machines, and "
             "serves every client; ask for client certificates, or use authenticate=, "

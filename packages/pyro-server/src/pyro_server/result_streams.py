@@ -6,7 +6,6 @@ there is something to do: it waits for credit, or for a slow reader, without eit
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import logging
 import time
@@ -27,6 +26,7 @@ from pyro_protocol.session.short_messages import (
 from pyro_protocol.wire.frame import JOIN_BELOW
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable, Coroutine
     from contextvars import Context
 
@@ -415,6 +415,8 @@ class ResultStreams:
 
     async def _send_later(self, stream: _Sent, iterator: AsyncIterator[Any]) -> None:
         """Send items in the event loop."""
+        import asyncio  # noqa: PLC0415 - daemons without coroutines start sooner
+
         stream.sender = asyncio.current_task()
         try:
             await self._send_awaited(stream, iterator)
@@ -429,6 +431,8 @@ class ResultStreams:
                 await _await(getattr(iterator, "aclose", None))
 
     async def _send_awaited(self, stream: _Sent, iterator: AsyncIterator[Any]) -> None:
+        import asyncio  # noqa: PLC0415 - see above
+
         link = self._link
         session = link.session
         while not self._rests(stream):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import contextvars
 from types import CoroutineType
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pyro_protocol.errors import ServerBusyError
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable
 
     from pyro_protocol.dispatch.runtime import Turn
@@ -30,6 +30,8 @@ class DaemonRuntime:
 
     async def wait_for(self, turn: Turn) -> None:
         """Wait until the turn of a call has come."""
+        import asyncio  # noqa: PLC0415 - daemons without coroutines start sooner
+
         loop = asyncio.get_running_loop()
         came = asyncio.Event()
         turn.on(lambda: loop.call_soon_threadsafe(came.set))
@@ -45,6 +47,8 @@ class DaemonRuntime:
             ServerBusyError: there is no room for it; it was not run.
             BaseException: whatever the function raises.
         """
+        import asyncio  # noqa: PLC0415 - see above
+
         loop = asyncio.get_running_loop()
         context = contextvars.copy_context()
         ended = asyncio.Event()
@@ -91,6 +95,8 @@ def _take(token: list[bool]) -> bool:
 
 async def _in_any_case(event: asyncio.Event) -> None:
     """Wait for an event, also when asked again to stop waiting."""
+    import asyncio  # noqa: PLC0415 - see above
+
     while not event.is_set():
         with contextlib.suppress(asyncio.CancelledError):
             await event.wait()

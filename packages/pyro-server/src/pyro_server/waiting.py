@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
+import sys
 import threading
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from pyro_protocol.context import current_context
+
+if TYPE_CHECKING:
+    import asyncio
 
 __all__ = ["TaskWaiter", "ThreadWaiter", "Waiter", "in_event_loop", "shorter"]
 
@@ -49,7 +52,9 @@ class TaskWaiter:
     __slots__ = ("_future", "_loop")
 
     def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
+        import asyncio  # noqa: PLC0415 - see in_event_loop
+
+        self._loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
         self._future: asyncio.Future[None] = self._loop.create_future()
 
     def wake(self) -> None:
@@ -69,14 +74,21 @@ class TaskWaiter:
         if seconds is None:
             await self._future
             return True
+        import asyncio  # noqa: PLC0415 - see in_event_loop
+
         done, _ = await asyncio.wait((self._future,), timeout=seconds)
         return bool(done)
 
 
 def in_event_loop() -> bool:
     """Whether an event loop runs in this thread, so that it must not wait."""
+    # The module takes long to import; without it no event loop runs. It may be on its
+    # way just now.
+    ask = getattr(sys.modules.get("asyncio"), "get_running_loop", None)
+    if ask is None:
+        return False
     try:
-        asyncio.get_running_loop()
+        ask()
     except RuntimeError:
         return False
     return True

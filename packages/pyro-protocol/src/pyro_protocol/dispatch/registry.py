@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import uuid
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, suppress
@@ -279,7 +278,7 @@ class ObjectRegistry:
         if weak and inspect.isclass(target):
             raise TypeError("a class cannot be registered weakly")
         view = view_of(expose, writable, interface, idempotent)
-        object_id = object_id or f"obj_{uuid.uuid4().hex}"
+        object_id = object_id or _new_id()
         if "@" in object_id or any(character.isspace() for character in object_id):
             raise DaemonError(
                 f"object id {object_id!r} cannot be part of a URI: "
@@ -397,3 +396,9 @@ class ObjectRegistry:
 
     def __contains__(self, object_id: object) -> bool:
         return object_id in self._by_id
+
+
+def _new_id() -> str:
+    import uuid  # noqa: PLC0415 - most programs choose the ids, and start sooner
+
+    return f"obj_{uuid.uuid4().hex}"

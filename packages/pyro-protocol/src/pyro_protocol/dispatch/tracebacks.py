@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import linecache
+import os.path
 import traceback
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
 __all__ = ["remote_traceback"]
 
-_OWN_FOLDER: Final = str(Path(__file__).parent.parent)
+# Not with pathlib, which takes long to import.
+_OWN_FOLDER: Final = os.path.dirname(os.path.dirname(__file__))  # noqa: PTH120
 _RULE: Final = "-" * 52 + "\n"
 # A value's text is for the reader's eye; a huge one would drown the rest.
 _LONGEST_VALUE: Final = 1000

@@ -21,9 +21,10 @@ __all__ = [
 
 def is_encrypted(sock: socket.socket) -> TypeGuard[ssl.SSLSocket]:
     """Whether a socket is one of TLS."""
-    # The module takes long to import; without it there are no such sockets.
-    module = sys.modules.get("ssl")
-    return module is not None and isinstance(sock, module.SSLSocket)
+    # The module takes long to import; without it there are no such sockets. Another
+    # thread may be importing it just now.
+    kind = getattr(sys.modules.get("ssl"), "SSLSocket", None)
+    return kind is not None and isinstance(sock, kind)
 
 
 def client_tls_context(config: Configuration) -> ssl.SSLContext | None:
