@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pyro_client.sharing.lines import SMALL_RECEIVE
 from pyro_protocol.serializers import serializers
 from pyro_protocol.session.short_messages import begin_apart
 from pyro_protocol.wire import MessageType
@@ -87,6 +88,28 @@ def test_values_keep_what_they_are(used: Proxy, value: Any) -> None:
         result = used.echo(value)
         assert result == value
         assert type(result) is type(value)
+
+
+def test_messages_of_every_size_around_what_is_received_at_first_arrive(
+    used: Proxy,
+) -> None:
+    for size in range(SMALL_RECEIVE - 100, SMALL_RECEIVE + 10):
+        assert used.echo("x" * size) == "x" * size
+        used._pyroRelease()  # What is received at first is what the next one gets.
+
+
+def test_small_values_and_longer_ones_take_turns(used: Proxy) -> None:
+    for size in (
+        1,
+        SMALL_RECEIVE,
+        10 * SMALL_RECEIVE,
+        2,
+        2 * JOIN_BELOW,
+        3,
+        1 << 20,
+        4,
+    ):
+        assert used.echo("x" * size) == "x" * size
 
 
 def test_arguments_come_as_they_were_given(used: Proxy) -> None:

@@ -29,6 +29,7 @@ __all__ = [
     "LARGEST_PIECE",
     "LONGEST_WRITE_SECONDS",
     "RECEIVE_SIZE",
+    "SMALL_RECEIVE",
     "ByteStream",
     "open_byte_stream",
     "readable",
@@ -52,6 +53,10 @@ thread writes the rest, as it becomes possible.
 
 RECEIVE_SIZE: Final = 64 * 1024
 """How many bytes are received at once, unless it is known how many come."""
+
+SMALL_RECEIVE: Final = 448
+"""The same where small messages are expected: Python has memory for so many at hand,
+for more it asks the system's allocator each time."""
 
 DONT_WAIT: Final = getattr(socket, "MSG_DONTWAIT", 0)
 """The flag for `ByteStream.sender`."""

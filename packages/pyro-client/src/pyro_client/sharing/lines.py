@@ -21,11 +21,21 @@ if TYPE_CHECKING:
 
     from pyro_protocol.wire import Buffer
 
-__all__ = ["RECEIVE_SIZE", "Line", "PlainLine", "open_line", "wait_for"]
+__all__ = [
+    "RECEIVE_SIZE",
+    "SMALL_RECEIVE",
+    "Line",
+    "PlainLine",
+    "open_line",
+    "wait_for",
+]
 
 # Large enough that a usual message needs one call, small enough to be cheap to
 # allocate for each.
 RECEIVE_SIZE: Final = 64 * 1024
+# For as long as all answers are small: Python has memory for so many at hand, for more
+# it asks the system's allocator each time.
+SMALL_RECEIVE: Final = 448
 _DONT_WAIT: Final = getattr(socket, "MSG_DONTWAIT", 0)
 # Systems differ in how many they take; few messages have more.
 _MOST_GATHERED: Final = 16

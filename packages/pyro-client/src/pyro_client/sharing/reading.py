@@ -20,7 +20,7 @@ from pyro_protocol.session.capabilities import (
 from pyro_protocol.session.heartbeat import Heartbeat
 
 from ..workers import workers
-from .lines import RECEIVE_SIZE, PlainLine
+from .lines import RECEIVE_SIZE, SMALL_RECEIVE, PlainLine
 from .waiting import Waiter, seconds_left
 from .watcher import watcher
 from .writing import LOOK_SECONDS, WritingChannel
@@ -66,7 +66,7 @@ class ReadingChannel(WritingChannel):
         self._places: list[Waiter] = []
         names = self._session.capabilities
         # How much the one who reads receives at once; see `Decoder.large_start`.
-        self._receive_size = RECEIVE_SIZE
+        self._receive_size = SMALL_RECEIVE
         self._single = MULTIPLEX not in names
         # How many calls may be in flight that are not counted: the short way does not.
         self._uncounted = 1
@@ -287,8 +287,9 @@ class ReadingChannel(WritingChannel):
             received = self._receive_large(limit)
         else:
             received = self._line.receive(limit, self._receive_size)
-            self._receive_size = RECEIVE_SIZE
             if received is not None:
+                if len(received) >= self._receive_size:
+                    self._receive_size = RECEIVE_SIZE
                 self._take_in(received)
         if heartbeat is not None:
             now = time.monotonic()

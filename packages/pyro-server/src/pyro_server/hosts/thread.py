@@ -25,7 +25,7 @@ from pyro_protocol.logs import log_exception
 from pyro_protocol.session.plain_calls import make_known, new_hold, plain_calls
 from pyro_protocol.wire import FLAG_ONEWAY, Frame
 
-from ..byte_streams import RECEIVE_SIZE
+from ..byte_streams import RECEIVE_SIZE, SMALL_RECEIVE
 from .messages import (
     begins_large,
     begins_oneway,
@@ -403,7 +403,7 @@ class ThreadHost(SelectorHost):
         send = stream.sender()
         write = connection.write
         pool = self._pool
-        size = session.large_start or RECEIVE_SIZE
+        size = session.large_start or SMALL_RECEIVE
         if connection.rest:
             step = self._carry_out_all(connection, connection.rest, carry_out)
             if step is not GO_ON or connection.waiting:
