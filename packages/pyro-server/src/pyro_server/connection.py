@@ -397,18 +397,32 @@ class Connection:
             return self.flush(wait=wait)
         try:
             sent = 0 if self.outbox or self.ended else send(answer, DONT_WAIT)
-        except BlockingIOError:
-            sent = 0
-        except BaseException:
+        except BaseException as error:  # noqa: BLE001 - raised there
+            return self.not_sent(answer, error, wait=wait)
+        return self.sent(answer, sent, wait=wait)
+
+    def not_sent(
+        self, answer: bytes, error: BaseException, *, wait: bool = True
+    ) -> bool:
+        """Do what is left of `write` when sending has failed."""
+        if isinstance(error, BlockingIOError):
+            return self.sent(answer, 0, wait=wait)
+        with self.lock:
+            self._stop_writing()
+        raise error
+
+    def sent(self, answer: bytes, size: int, *, wait: bool = True) -> bool:
+        """Do what is left of `write` when so many bytes have been sent."""
+        if size < len(answer):
             with self.lock:
-                self._stop_writing()
-            raise
-        if sent < len(answer):
-            with self.lock:
-                rest = memoryview(answer)[sent:]
+                rest = memoryview(answer)[size:]
                 # What was begun must be ended first, and otherwise it does not matter.
-                self.outbox = [rest, *self.outbox] if sent else [*self.outbox, rest]
+                self.outbox = [rest, *self.outbox] if size else [*self.outbox, rest]
         self.pen.append(None)
+        return self.look_again(wait=wait)
+
+    def look_again(self, *, wait: bool = True) -> bool:
+        """Do what others have left to `write`, which has put the pen back."""
         if self.ended:
             self.close()
         return self.flush(wait=wait) if self.outbox else True

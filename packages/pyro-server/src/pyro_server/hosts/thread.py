@@ -25,7 +25,7 @@ from pyro_protocol.logs import log_exception
 from pyro_protocol.session.plain_calls import make_known, new_hold, plain_calls
 from pyro_protocol.wire import FLAG_ONEWAY, Frame
 
-from ..byte_streams import RECEIVE_SIZE, SMALL_RECEIVE
+from ..byte_streams import DONT_WAIT, RECEIVE_SIZE, SMALL_RECEIVE
 from .messages import (
     begins_large,
     begins_oneway,
@@ -385,7 +385,9 @@ class ThreadHost(SelectorHost):
         self._go_on_as_job(connection)
         return LET_GO
 
-    def _stay(self, connection: Connection) -> Next:  # noqa: PLR0912 - the hot path
+    def _stay(  # noqa: PLR0912, PLR0915 - the hot path
+        self, connection: Connection
+    ) -> Next:
         """Serve the requests that follow soon, one at a time.
 
         Returns:
@@ -401,7 +403,7 @@ class ThreadHost(SelectorHost):
         stream = connection.stream
         receive = stream.receiver()
         send = stream.sender()
-        write = connection.write
+        pen = connection.pen
         pool = self._pool
         size = session.large_start or SMALL_RECEIVE
         if connection.rest:
@@ -416,7 +418,24 @@ class ThreadHost(SelectorHost):
             answer = carry_out(data)
             if type(answer) is bytes:
                 if answer:
-                    if write(answer, send):
+                    # `Connection.write`, without a call where there is nothing else.
+                    try:
+                        pen.pop()
+                        busy = connection.outbox or connection.ended
+                        sent = 0 if busy else send(answer, DONT_WAIT)
+                    except IndexError:
+                        written = connection.write(answer, send)
+                    except BaseException as error:  # noqa: BLE001 - raised there
+                        written = connection.not_sent(answer, error)
+                    else:
+                        if sent < len(answer):
+                            written = connection.sent(answer, sent)
+                        else:
+                            pen.append(None)
+                            if not (connection.outbox or connection.ended):
+                                continue
+                            written = connection.look_again()
+                    if written:
                         continue
                     return TO_LOOP
                 written = connection.flush(wait=True) and not session.closing
