@@ -45,6 +45,10 @@ MOST: Final = {
     "batch": (71, 74),
     "stream": (250, 260),
     "asked item": (455, 600),
+    # The event loop is half of the first, and most of the last.
+    "async call": (1_570, 510),
+    "calls at once": (870, 560),
+    "calls in tasks": (1_300, 600),
 }
 
 

@@ -16,6 +16,7 @@ from protocol.golden import ALL_KINDS, Message, decode_all, decode_one, valid_me
 from pyro_protocol.errors import MessageTooLargeError, RemoteProtocolError
 from pyro_protocol.wire import (
     FLAG_COMPRESSED,
+    FLAG_EXCEPTION,
     HEADER_SIZE,
     NO_ANNOTATIONS,
     Decoder,
@@ -686,3 +687,60 @@ def test_a_message_in_tiny_pieces_costs_about_its_own_size() -> None:
 
     assert decoder.buffered == len(data) - 1
     assert peak < 2 * size
+
+
+# Frames that are alike
+
+
+def plain(sequence: int, payload: bytes, flags: int = 0, kind: int = 5) -> bytes:
+    return b"".join(encode_frame(kind, 2, flags, sequence, payload))
+
+
+FOLLOWING = {
+    "nothing": b"",
+    "half a header": plain(9, b"x")[:20],
+    "half a payload": plain(9, b"abcd")[:-2],
+    "an exception": plain(9, b"x", FLAG_EXCEPTION),
+    "another type": plain(9, b"x", kind=6),
+    "another serializer": b"".join(encode_frame(5, 3, 0, 9, b"x")),
+    "a correlation id": b"".join(
+        encode_frame(5, 2, 0, 9, b"x", NO_ANNOTATIONS, bytes(range(16)))
+    ),
+    "an annotation": b"".join(encode_frame(5, 2, 0, 9, b"x", {"TEST": b"x"})),
+    "a large one": plain(9, bytes(100_000)),
+    "nonsense": b"x" * 50,
+}
+
+
+@pytest.mark.parametrize("following", FOLLOWING)
+@pytest.mark.parametrize("cut", [0, 7, HEADER_SIZE, HEADER_SIZE + 2])
+def test_frames_that_are_alike_are_those_that_come_one_by_one(
+    following: str, cut: int
+) -> None:
+    data = b"".join(plain(n, b"payload"[: n % 5 + 1]) for n in range(7))
+    both = new_decoder(), new_decoder()
+    alike: list[list[Frame]] = []
+    for decoder in both:
+        # What was received may have come in two pieces.
+        decoder.receive_data((data + FOLLOWING[following])[:cut])
+        decoder.receive_data((data + FOLLOWING[following])[cut:])
+    alike.append(both[0].frames_alike(5))
+    alike.append([frame for _ in range(7) if (frame := both[1].next_frame())])
+    assert alike[0] == alike[1]
+    assert len(alike[0]) == 7
+    rest: list[Any] = []
+    for decoder in both:
+        try:
+            rest.append(decoder.next_frame())
+        except FrameError as error:
+            rest.append(str(error))
+    assert rest[0] == rest[1]
+    assert both[0].missing == both[1].missing
+    assert both[0].buffered == both[1].buffered
+
+
+def test_frames_of_another_type_are_left() -> None:
+    decoder = new_decoder()
+    decoder.receive_data(plain(1, b"x", kind=6) + plain(2, b"x"))
+    assert decoder.frames_alike(5) == []
+    assert decoder.next_frame() is not None

@@ -10,6 +10,7 @@ other objects and registered classes:
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import json
 import sys
@@ -17,6 +18,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from pyro_suite import (
+    AsyncProxy,
     BatchProxy,
     Configuration,
     Daemon,
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
 ROUNDS = 20
 MOST_ROUNDS = 80
 WARM_UP = 60
+# So few that a server that is slow does not share them among its workers.
+FEW = 30
 LARGE = bytes(1 << 20)
 RECORDS = [
     {"id": n, "name": f"probe {n}", "value": n / 7, "tags": ["a", "b"], "on": True}
@@ -143,6 +147,51 @@ def download(proxy: Proxy) -> int:
     return 10
 
 
+class Looping:
+    """An async proxy and its event loop, for one kind of work."""
+
+    def __init__(self) -> None:
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._proxy: AsyncProxy | None = None
+
+    def call(self, proxy: Proxy) -> int:
+        return self._run(proxy, self._one_by_one)
+
+    def call_together(self, proxy: Proxy) -> int:
+        return self._run(proxy, self._together)
+
+    def call_in_tasks(self, proxy: Proxy) -> int:
+        return self._run(proxy, self._in_tasks)
+
+    def close(self) -> None:
+        if self._loop is not None and self._proxy is not None:
+            self._loop.run_until_complete(self._proxy._pyroRelease())
+            self._loop.close()
+
+    def _run(self, proxy: Proxy, work: Callable[[AsyncProxy], Any]) -> int:
+        if self._loop is None or self._proxy is None:
+            self._loop = asyncio.new_event_loop()
+            self._proxy = AsyncProxy(proxy._pyroUri)
+        done: int = self._loop.run_until_complete(work(self._proxy))
+        return done
+
+    async def _one_by_one(self, proxy: AsyncProxy) -> int:
+        for _ in range(20):
+            await proxy.add(2, 3)
+        return 20
+
+    async def _together(self, proxy: AsyncProxy) -> int:
+        return len(await asyncio.gather(*[proxy.add(2, 3) for _ in range(FEW)]))
+
+    async def _in_tasks(self, proxy: AsyncProxy) -> int:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(FEW):
+                group.create_task(proxy.add(2, 3))
+        return FEW
+
+
+looping = Looping()
+
 WORK: dict[str, tuple[str, Callable[[Proxy], int]]] = {
     "call": ("", call),
     "connection": ("", connect),
@@ -153,6 +202,9 @@ WORK: dict[str, tuple[str, Callable[[Proxy], int]]] = {
     "batch": ("", batch),
     "stream": ("", read_stream),
     "asked item": ("", ask_for_items),
+    "async call": ("", looping.call),
+    "calls at once": ("", looping.call_together),
+    "calls in tasks": ("", looping.call_in_tasks),
 }
 # How many items servers may be ahead, where that is not as many as by default.
 READ_AHEAD = {"asked item": 0}
@@ -186,6 +238,7 @@ def main(idle: int = 0, objects: int = 0, classes: int = 0) -> None:
                     proxy.add(2, 3)
                 work(proxy)
                 found[name] = _least(proxy, work, client, server)
+        looping.close()
         threading.settrace(None)
         for one in connections:
             one._pyroRelease()

@@ -7,6 +7,7 @@ import time
 from asyncio import get_running_loop
 from typing import TYPE_CHECKING, Any, Final
 
+from pyro_protocol.context import call_state
 from pyro_protocol.errors import (
     CommunicationError,
     SerializeError,
@@ -36,7 +37,9 @@ if TYPE_CHECKING:
 
     from pyro_protocol.config import Configuration
     from pyro_protocol.uri import URI
+    from pyro_protocol.wire import Frame
 
+    from .async_calls import CallFuture
     from .leases import ReceivedLease
     from .retries import RetryPolicy
 
@@ -123,7 +126,7 @@ class AsyncBinding(AsyncConnections):
                 except BaseException:
                     channel.gave_up(waiting)
                     raise
-                if frame.annotations:
+                if frame.annotations or call_state.get() is not None:
                     incoming(frame.annotations)
                 if (
                     not frame.flags
@@ -131,13 +134,57 @@ class AsyncBinding(AsyncConnections):
                     and frame.serializer_id == channel.serializer.id
                 ):
                     return channel.serializer.loads(frame.payload)
-                result = channel.value_of(frame, channel.serializer)
-                if type(result) is Received:
-                    return AsyncStreamIterator.of(self, channel, result)
-                return result
+                return self.result_of(channel, frame)
         result = yield from channel.invoke(
             channel.object_id, method, args, kwargs, flags, None, self.timeout
         )
+        if type(result) is Received:
+            return AsyncStreamIterator.of(self, channel, result)
+        return result
+
+    def call_soon(
+        self,
+        call: CallFuture,
+        method: str,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+    ) -> AsyncClientChannel | None:
+        """Send a usual call with all others of this turn of the event loop.
+
+        Returns:
+            The connection, which gives the answer to the call; None if it is not sent
+            so.
+        """
+        try:
+            channel = self.channels.get(get_running_loop())
+        except RuntimeError:
+            return None
+        if (
+            channel is None
+            or not channel.usable
+            or method not in self.methods
+            or method in self.oneway
+            or self.timeout is not None
+            or self.retries is not None
+            or self.serializer_name is not None
+            or self.raw_response
+        ):
+            return None
+        payload = channel.small_payload(method, args, kwargs)
+        if payload is None:
+            return None
+        if not channel.begun:
+            channel.loop.call_soon(channel.send_begun)
+        channel.begun.append((call, payload))
+        return channel
+
+    def result_of(self, channel: AsyncClientChannel, frame: Frame) -> Any:
+        """Return what the answer to a call with the usual serializer gives.
+
+        Raises:
+            Exception: whatever the method raised.
+        """
+        result = channel.value_of(frame, channel.serializer)
         if type(result) is Received:
             return AsyncStreamIterator.of(self, channel, result)
         return result

@@ -23,6 +23,7 @@ from pyro_protocol.transport.blocking_channel import choose_serializer, name_cal
 from pyro_protocol.wire import FLAG_EXCEPTION, Annotations, Frame
 
 from .async_callbacks import AsyncCallbacks
+from .async_calls import Telling
 from .async_producing import OutgoingStreams
 from .async_received import references_are_async
 
@@ -55,6 +56,7 @@ class AsyncClientChannel(AsyncCallingChannel):
     Attributes:
         lease_key: the name by which references that come over it call it.
         callbacks: what of this program may be called over it.
+        telling: tells who waits for calls that are futures.
     """
 
     offered: ClassVar[frozenset[str]] = SUPPORTED_CAPABILITIES
@@ -62,6 +64,7 @@ class AsyncClientChannel(AsyncCallingChannel):
     def __init__(self, uri: URI, session: ClientSession) -> None:
         super().__init__(uri, session)
         self.lease_key: str | None = None
+        self.telling: Any = Telling(self.loop)
         self._process = os.getpid()
         self._produced = OutgoingStreams(self, session)
         self.callbacks: AsyncCallbacks = AsyncCallbacks(self, session, self._produced)

@@ -354,6 +354,9 @@ class _Hooked:
             return called
         return (yield from called.__await__())
 
+    def call_soon(self, *_call: object) -> None:
+        """Return None, as the class of the proxy sees calls when they are made."""
+
     async def read(self, name: str) -> Any:
         binding = self._proxy._pyro_binding  # noqa: SLF001 - a part of it
         await binding.need_metadata()

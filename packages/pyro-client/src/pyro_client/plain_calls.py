@@ -15,7 +15,7 @@ import time
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Any, Final
 
-from pyro_protocol.context import call_state
+from pyro_protocol.context import call_state, concerns_calls
 from pyro_protocol.errors import TimeoutError  # noqa: A004 - the documented name
 from pyro_protocol.references import SerializedBlob
 from pyro_protocol.serializers.native import ONE_BYTE, read_scalar, unpack
@@ -32,7 +32,7 @@ from pyro_protocol.transport.blocking_channel import name_call
 from pyro_protocol.wire.frame import HEADER_SIZE, JOIN_BELOW
 
 from .plain_oneway import send_plainly
-from .sharing.short_exchanges import concerns_calls, receive_apart
+from .sharing.short_exchanges import receive_apart
 
 if TYPE_CHECKING:
     import threading

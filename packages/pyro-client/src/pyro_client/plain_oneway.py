@@ -8,13 +8,12 @@ import socket
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from pyro_protocol.context import call_state
+from pyro_protocol.context import call_state, concerns_calls
 from pyro_protocol.errors import ConnectionClosedError
 from pyro_protocol.serializers.native_packing import ATOMS
 from pyro_protocol.session.short_messages import ONEWAY_CALL
 from pyro_protocol.wire.frame import JOIN_BELOW
 
-from .sharing.short_exchanges import concerns_calls
 from .sharing.waiting import Waiter
 
 if TYPE_CHECKING:

@@ -21,7 +21,13 @@ if TYPE_CHECKING:
         def remaining(self) -> float: ...
 
 
-__all__ = ["CallContext", "CallState", "call_state", "current_context"]
+__all__ = [
+    "CallContext",
+    "CallState",
+    "call_state",
+    "concerns_calls",
+    "current_context",
+]
 
 Annotations = dict[str, Any]
 
@@ -73,6 +79,18 @@ class CallState:
 
 call_state: ContextVar[CallState | None] = ContextVar("pyro_call_state", default=None)
 """The state of the call in hand; None in a program that is not serving one."""
+
+
+def concerns_calls(state: CallState) -> bool:
+    """Whether something about the call in hand concerns those that it makes."""
+    return bool(
+        state.own_annotations
+        or state.correlation is not None
+        or state.time_limit is not None
+        or state.deadline is not None
+        # What the last answer brought is to be forgotten.
+        or (state.client is None and state.response_annotations)
+    )
 
 
 def _state() -> CallState:

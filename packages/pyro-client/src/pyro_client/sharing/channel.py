@@ -12,7 +12,7 @@ import time
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
-from pyro_protocol.context import call_state
+from pyro_protocol.context import call_state, concerns_calls
 from pyro_protocol.errors import (
     CommunicationError,
     TimeoutError,  # noqa: A004 - the documented name
@@ -44,7 +44,7 @@ from pyro_protocol.wire.frame import JOIN_BELOW
 
 from ..outgoing import OutgoingReferences
 from .lines import RECEIVE_SIZE, PlainLine
-from .short_exchanges import concerns_calls, exchange_shortly
+from .short_exchanges import exchange_shortly
 from .streaming import StreamingChannel
 from .waiting import Waiter
 from .watcher import watcher

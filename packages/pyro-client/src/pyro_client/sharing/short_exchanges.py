@@ -33,14 +33,12 @@ from .lines import RECEIVE_SIZE
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pyro_protocol.context import CallState
-
     from .channel import SharedChannel
     from .received import ReceivedStream
     from .streaming import StreamingChannel
     from .waiting import Waiter
 
-__all__ = ["concerns_calls", "exchange_shortly", "fetch_shortly", "receive_apart"]
+__all__ = ["exchange_shortly", "fetch_shortly", "receive_apart"]
 
 _DONT_WAIT: Final = getattr(socket, "MSG_DONTWAIT", 0)
 _SEQUENCE_MASK: Final = 0xFFFF
@@ -49,18 +47,6 @@ _PAYLOAD: Final = slice(HEADER_SIZE, None)
 _ITEM_START: Final = slice(ITEM_START)
 _ITEM: Final = slice(ITEM_START, None)
 _WAIT_ALL: Final = getattr(socket, "MSG_WAITALL", 0)
-
-
-def concerns_calls(state: CallState) -> bool:
-    """Whether something about the call in hand concerns those that it makes."""
-    return bool(
-        state.own_annotations
-        or state.correlation is not None
-        or state.time_limit is not None
-        or state.deadline is not None
-        # What the last answer brought is to be forgotten.
-        or (state.client is None and state.response_annotations)
-    )
 
 
 def receive_apart(

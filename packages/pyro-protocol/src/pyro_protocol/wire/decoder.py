@@ -19,6 +19,7 @@ from .frame import (
     HEADER,
     HEADER_SIZE,
     IMMUTABLE,
+    JOIN_BELOW,
     MAGIC,
     MUTABLE,
     NO_ANNOTATIONS,
@@ -70,6 +71,14 @@ _unpack = HEADER.unpack_from
 _unpack_plain = PLAIN_HEADER.unpack_from
 _unpack_chunk = CHUNK.unpack_from
 _CHUNK_SIZE: Final = CHUNK.size
+# What a message begins with, up to its sequence number; the size of its payload; and
+# how the header goes on if nothing but that follows.
+_ALIKE: Final = struct.Struct("!10sHI24s")
+_NOTHING_ELSE: Final = struct.pack("!I18xH", 0, MAGIC)
+_KIND_AT: Final = 6
+_SERIALIZER_AT: Final = 7
+_FLAGS: Final = slice(8, 10)
+_unpack_alike = _ALIKE.unpack_from
 # The annotation of a message that has one large buffer, and what that begins with.
 _ONE_ENTRY: Final = struct.Struct(f"!{CHUNK.size}s{BUFFER_ENTRY.format[1:]}")
 _ONE_ENTRY_HEAD: Final = CHUNK.pack(BUFFERS_ANNOTATION.encode(), BUFFER_ENTRY.size)
@@ -305,6 +314,62 @@ class Decoder:
             Frame,
             (kind, serializer_id, flags, sequence, payload, NO_ANNOTATIONS, head[8]),
         )
+
+    def frames_alike(self, kind: int) -> list[Frame]:
+        """Return the next complete frames, as far as they are small and alike.
+
+        Many answers, or calls, often arrive together; this is the short way for them.
+        All are of one kind and have one serializer, no flags, and nothing but a small
+        payload. Whatever else follows is left to `next_frame`.
+
+        Args:
+            kind: the type of message, which must be allowed.
+        """
+        frames: list[Frame] = []
+        if self._body is not None:
+            return frames
+        data = self._join() if self._tail else self._data
+        start = begun = self._start
+        end = start + HEADER_SIZE
+        length = len(data)
+        if length < end:
+            return frames
+        wanted = bytes(data[start : start + 10])
+        if (
+            wanted[:_PREFIX_SIZE] != PREFIX
+            or wanted[_KIND_AT] != kind
+            or any(wanted[_FLAGS])
+        ):
+            return frames
+        serializer_id = wanted[_SERIALIZER_AT]
+        add = frames.append
+        while end <= length:
+            beginning, sequence, size, rest = _unpack_alike(data, start)
+            if beginning != wanted or rest != _NOTHING_ELSE or size >= JOIN_BELOW:
+                break
+            body = end
+            end += size
+            if end > length:
+                break
+            payload = bytes(data[body:end])
+            add(
+                _new_frame(
+                    Frame,
+                    (kind, serializer_id, 0, sequence, payload, NO_ANNOTATIONS, None),
+                )
+            )
+            start = end
+            end += HEADER_SIZE
+        if start != begun:
+            if start == length:
+                # As `next_frame` does.
+                self._data = b""
+                start = 0
+            self._start = start
+            self._needed = HEADER_SIZE
+            self._checked = False
+            self.large_start = 0
+        return frames
 
     def next_frame(self) -> Frame | None:  # noqa: PLR0912 - the hot path, in one frame
         """Return the next complete frame, or None if more bytes are needed.

@@ -10,7 +10,7 @@ import types
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from ...context import call_state
+from ...context import call_state, concerns_calls
 from ...errors import CommunicationError, ConnectionClosedError
 from ...serializers import serializers
 from ...serializers.native_packing import ATOMS, new_packer
@@ -36,13 +36,12 @@ if TYPE_CHECKING:
     from ...session import ClientSession
     from ...uri import URI
 
-__all__ = ["AsyncCaller", "Waiting"]
+__all__ = ["AsyncCaller", "Deferred", "Waiting"]
 
 _NATIVE_ID: Final = serializers["native"].id
 
 # What is larger may not be copied once more.
 _SMALL: Final = 4096
-_SIZED: Final = frozenset({bytes, str, bytearray})
 
 Arguments = tuple["Sequence[Any]", "Mapping[str, Any] | None"]
 
@@ -63,6 +62,13 @@ class Waiting(Protocol):
         """Take the reason why there is none."""
 
 
+class Deferred(Waiting, Protocol):
+    """The same, for a call that is sent a little later."""
+
+    def go_on_alone(self) -> None:
+        """Be made some other way, as there is no room, or no connection."""
+
+
 class AsyncCaller(AsyncWriter):
     """The part of a connection that makes calls.
 
@@ -70,6 +76,8 @@ class AsyncCaller(AsyncWriter):
         object_id: the object that calls are for unless they say otherwise.
         usable: whether calls can be made on it.
         retired: whether it is to end as soon as nobody waits for an answer.
+        begun: calls that `send_begun` is to send, and their `small_payload`. Whoever
+            puts the first there has that called when the event loop has its next turn.
     """
 
     def __init__(self, uri: URI, session: ClientSession) -> None:
@@ -80,6 +88,7 @@ class AsyncCaller(AsyncWriter):
         # What writes a small call in the native format, where that is all there is to
         # do. It is not shared, so that a converter cannot come upon it in use.
         self._pack: Callable[[object], bytes] | None = None
+        self.begun: list[tuple[Deferred, bytes]] = []
 
     @property
     def multiplexed(self) -> bool:
@@ -99,27 +108,8 @@ class AsyncCaller(AsyncWriter):
         Where anything is unusual, None is returned and nothing has happened: use
         `request`. Whoever no longer waits has to call `gave_up`.
         """
-        pack = self._pack
-        if (
-            pack is None
-            or kwargs
-            or self._queue
-            or self._admitted
-            or not self._is_writable
-            or self.serializer.id != _NATIVE_ID
-            or call_state.get() is not None
-        ):
-            return None
-        for argument in args:
-            kind = type(argument)
-            if kind not in ATOMS or (kind in _SIZED and len(argument) > _SMALL):
-                return None
-        try:
-            payload = pack([self.object_id, method, [*args], kwargs])
-        except Exception:  # noqa: BLE001 - raised again where it is explained
-            self._pack = new_packer().pack
-            return None
-        if len(payload) >= JOIN_BELOW:
+        payload = self.small_payload(method, args, kwargs)
+        if payload is None:
             return None
         sequence = self._session.quick_request(payload)
         if sequence is None:
@@ -132,6 +122,49 @@ class AsyncCaller(AsyncWriter):
         else:
             self._written()
         return waiting
+
+    def send_begun(self) -> None:
+        """Send the calls that were begun in the last turn of the event loop."""
+        begun, self.begun = self.begun, []
+        # Some may have been given up already.
+        begun = [one for one in begun if not one[0].done()]
+        sequences: list[int] = []
+        if self.usable and self._is_writable and not (self._queue or self._admitted):
+            payloads = [payload for _, payload in begun]
+            sequences = self._session.quick_requests(payloads)
+        calls: Any = [call for call, _ in begun]
+        self._waiting.update(zip(sequences, calls, strict=False))
+        self._flush()
+        for call in calls[len(sequences) :]:
+            call.go_on_alone()
+
+    def small_payload(
+        self, method: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> bytes | None:
+        """Return a small call of plain values as it is written.
+
+        None where anything is unusual, or others wait for their turn.
+        """
+        pack = self._pack
+        if (
+            pack is None
+            or self._queue
+            or self._admitted
+            or not self._is_writable
+            or self.serializer.id != _NATIVE_ID
+            or ((state := call_state.get()) is not None and concerns_calls(state))
+        ):
+            return None
+        for argument in (*args, *kwargs.values()) if kwargs else args:
+            kind = type(argument)
+            if kind not in ATOMS or (kind is str and len(argument) > _SMALL):
+                return None
+        try:
+            payload = pack([self.object_id, method, [*args], kwargs])
+        except Exception:  # noqa: BLE001 - raised again where it is explained
+            self._pack = new_packer().pack
+            return None
+        return payload if len(payload) < JOIN_BELOW else None
 
     def quick_request(self, payload: bytes) -> asyncio.Future[Frame] | None:
         """Send a small call that is written already; see `quick_call`.
