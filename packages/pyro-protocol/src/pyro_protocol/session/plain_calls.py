@@ -82,6 +82,9 @@ _CORRELATED_CALL: Final = _BEGINNING.pack(
     PREFIX, int(MessageType.INVOKE), _NATIVE_ID, FLAG_CORRELATION
 )
 _NATIVE_RESULT: Final = _BEGINNING.pack(PREFIX, _RESULT, _NATIVE_ID, 0)
+_CORRELATED_RESULT: Final = _BEGINNING.pack(
+    PREFIX, _RESULT, _NATIVE_ID, FLAG_CORRELATION
+)
 _TEXT: Final = frozenset({str})
 _NO_INSTANCES: Final[Mapping[Any, Any]] = {}
 _NOT_MADE: Final = (None,)
@@ -383,11 +386,7 @@ def plain_calls(  # noqa: PLR0912, PLR0915 - the hot path, in one frame
             outcome = b""
         else:
             encoded = None
-            if (
-                is_usual
-                and state.correlation is None
-                and not state.response_annotations
-            ):
+            if is_usual and not state.response_annotations:
                 kind = type(value)
                 try:
                     if kind in NUMBERS or (
@@ -400,7 +399,14 @@ def plain_calls(  # noqa: PLR0912, PLR0915 - the hot path, in one frame
                     encoded = b""
                 if encoded:
                     size = len(encoded)
-                    if size < _SHORT:
+                    if state.correlation is not None:
+                        if size < JOIN_BELOW and type(encoded) is bytes:
+                            rest = _BARE[:4] + state.correlation + _BARE[20:]
+                            head = _join_header(
+                                _CORRELATED_RESULT, sequence, size, rest
+                            )
+                            answer = head + encoded
+                    elif size < _SHORT:
                         join, rest = _SHORT_ANSWERS[size]
                         answer = join(_NATIVE_RESULT, sequence, rest, encoded)
                     elif size < JOIN_BELOW and type(encoded) is bytes:

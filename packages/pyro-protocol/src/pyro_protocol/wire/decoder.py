@@ -23,8 +23,8 @@ from .frame import (
     MAGIC,
     MUTABLE,
     NO_ANNOTATIONS,
-    PLAIN_HEADER,
     PREFIX,
+    SHORT_HEADER,
     TAG,
     Annotations,
     Buffer,
@@ -48,7 +48,6 @@ __all__ = [
 
 _PREFIX_SIZE: Final = 6
 _VERSION: Final = PROTOCOL_VERSION.to_bytes(2, "big")
-_UNUSUAL: Final = FLAG_COMPRESSED | FLAG_CORRELATION
 MAX_ANNOTATIONS_SIZE: Final = 64 * 1024 * 1024
 """The most bytes of all annotations of one message, unless another limit is set.
 Programs are known to send files in annotations, in pieces of some megabytes."""
@@ -68,7 +67,7 @@ _SMALL_PIECE: Final = 4096
 _INFLATED_AT_ONCE: Final = 4 * 1024
 
 _unpack = HEADER.unpack_from
-_unpack_plain = PLAIN_HEADER.unpack_from
+_unpack_short = SHORT_HEADER.unpack_from
 _unpack_chunk = CHUNK.unpack_from
 _CHUNK_SIZE: Final = CHUNK.size
 # What a message begins with, up to its sequence number; the size of its payload; and
@@ -275,45 +274,27 @@ class Decoder:
             sequence,
             payload_size,
             chunks_size,
+            correlation_id,
             magic,
-        ) = _unpack_plain(data)
+        ) = _unpack_short(data)
         if (
             payload_size != size
             or chunks_size
-            or flags & _UNUSUAL
+            or flags & FLAG_COMPRESSED
             or magic != MAGIC
             or prefix != PREFIX
             or size > self.max_size
             or kind not in self.accepted
         ):
-            if flags & _UNUSUAL == FLAG_CORRELATION and payload_size == size:
-                return self._only_correlated(data)
             return None
+        if not flags & FLAG_CORRELATION:
+            correlation_id = None
         payload = data[HEADER_SIZE:]
         return _new_frame(
             Frame,
-            (kind, serializer_id, flags, sequence, payload, NO_ANNOTATIONS, None),
-        )
-
-    def _only_correlated(self, data: bytes) -> Frame | None:
-        """Do what `only_frame` does with a whole message that has a correlation id."""
-        head = _unpack(data)
-        _tag, _version, kind, serializer_id, flags, sequence, size, chunks_size = head[
-            :8
-        ]
-        if (
-            chunks_size
-            or head[-1] != MAGIC
-            or data[: len(PREFIX)] != PREFIX
-            or size > self.max_size
-            or kind not in self.accepted
-        ):
-            return None
-        payload = data[HEADER_SIZE:]
-        return _new_frame(
-            Frame,
-            (kind, serializer_id, flags, sequence, payload, NO_ANNOTATIONS, head[8]),
-        )
+            (kind, serializer_id, flags, sequence, payload, NO_ANNOTATIONS,
+             correlation_id),
+        )  # fmt: skip
 
     def frames_alike(self, kind: int) -> list[Frame]:
         """Return the next complete frames, as far as they are small and alike.

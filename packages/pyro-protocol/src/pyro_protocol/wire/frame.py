@@ -60,9 +60,10 @@ CHUNK: Final = struct.Struct("!4sI")
 BUFFER_ENTRY: Final = struct.Struct("!IB")
 IMMUTABLE: Final = 0
 MUTABLE: Final = 1
-# The header as it usually is: tag and version in one, no correlation id.
+# The header with tag and version in one; and as it usually is, no correlation id.
 PREFIX: Final = TAG + PROTOCOL_VERSION.to_bytes(2, "big")
-PLAIN_HEADER: Final = struct.Struct("!6sBBHHII18xH")
+SHORT_HEADER: Final = struct.Struct("!6sBBHHII16s2xH")
+_PLAIN_HEADER: Final = struct.Struct("!6sBBHHII18xH")
 
 FLAG_EXCEPTION: Final = 0x01
 FLAG_COMPRESSED: Final = 0x02
@@ -96,7 +97,7 @@ JOIN_BELOW: Final = 32 * 1024
 _UNLIMITED: Final = 0xFFFFFFFF
 
 _pack = HEADER.pack
-_pack_plain = PLAIN_HEADER.pack
+_pack_plain = _PLAIN_HEADER.pack
 _pack_entry = BUFFER_ENTRY.pack
 
 
