@@ -72,9 +72,16 @@ class ServerState:
 
 
 class _Waiting(NamedTuple):
-    """A request that has come, with what is to become of the connection."""
+    """A request that has come, with what is to become of the connection.
 
-    request: Request
+    Most are answered without a `Request` being made of it.
+    """
+
+    method: str
+    path: str
+    query: str
+    headers: dict[str, str]
+    body: bytes
     version: str
     keep_alive: bool
 
@@ -295,20 +302,22 @@ class HttpConnection(asyncio.Protocol):
             _scheme, found, rest = url.partition("://")
             url = f"/{rest.partition('/')[2]}" if found else url
         path, _, query = url.partition("?")
-        request = Request(
-            method=self._parser.get_method().decode("latin-1"),
-            path=unquote(path) if "%" in path else path,
-            query=query,
-            headers=self._headers,
-            body=b"".join(self._body),
-            client=self._client,
-            scheme=self._scheme,
-        )
+        body = b""
         if self._body:
+            body = b"".join(self._body)
             self._body = []
-        waiting = _Waiting(request, self._parser.get_http_version(), keep_alive)
+        parser = self._parser
+        waiting = _Waiting(
+            parser.get_method().decode("latin-1"),
+            unquote(path) if "%" in path else path,
+            query,
+            self._headers,
+            body,
+            parser.get_http_version(),
+            keep_alive,
+        )
         self._ends = not keep_alive
-        if not self._is_busy and self._drained is None:
+        if self._task is None and self._usual is None and self._drained is None:
             self._start(waiting)
         else:
             self._waiting.append(waiting)
@@ -320,12 +329,14 @@ class HttpConnection(asyncio.Protocol):
         return self._task is not None or self._usual is not None
 
     def _start(self, waiting: _Waiting) -> None:
-        request = waiting.request
-        if request.method == "GET" and not request.body:
-            application = self._application
+        if waiting.method == "GET" and not waiting.body:
             self._usual_waiting = waiting
             self._usual = self._gateway.usual.begin(
-                request.path, request.query, request.headers, application.settings, self
+                waiting.path,
+                waiting.query,
+                waiting.headers,
+                self._application.settings,
+                self,
             )
             if self._usual is not None:
                 return
@@ -375,7 +386,16 @@ class HttpConnection(asyncio.Protocol):
         task = self._task
         try:
             application = self._application
-            request, settings = waiting.request, application.settings
+            settings = application.settings
+            request = Request(
+                waiting.method,
+                waiting.path,
+                waiting.query,
+                waiting.headers,
+                waiting.body,
+                client=self._client,
+                scheme=self._scheme,
+            )
             if call is None:
                 response = await self._gateway.respond(request, settings)
             else:
@@ -414,7 +434,7 @@ class HttpConnection(asyncio.Protocol):
 
     def _send(self, waiting: _Waiting, response: Response) -> None:
         head = self._head(waiting, response, chunked=False)
-        body = b"" if waiting.request.method == "HEAD" else response.body
+        body = b"" if waiting.method == "HEAD" else response.body
         if len(body) <= _SMALL_BODY:
             self._transport.write(head + body)
         else:
@@ -430,7 +450,7 @@ class HttpConnection(asyncio.Protocol):
         self._streaming = True
         try:
             self._transport.write(self._head(waiting, response, chunked=chunked))
-            if waiting.request.method == "HEAD":
+            if waiting.method == "HEAD":
                 return
             if response.body:
                 self._transport.write(
