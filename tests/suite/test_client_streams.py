@@ -55,6 +55,10 @@ class Source(Gate):
             self.closed.release()
         return last
 
+    def values(self, values: list[Any], times: int) -> Iterator[Any]:
+        for _ in range(times):
+            yield from values
+
     def blocks(self, count: int, size: int) -> Iterator[bytes]:
         for number in range(count):
             self.produced += 1
@@ -170,6 +174,22 @@ def test_an_item_may_be_larger_than_all_that_may_be_read_ahead(
     for number, block in enumerate(proxy.blocks(6, size)):
         assert block == bytes([number]) * size
         assert source.produced <= number + 3
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        *([1, 2, 3], [1.5], [None, True, False], ["a", "b" * 31], ["é", 1 << 40, -1]),
+        *([1, "c" * 32], [1, [2]], [b"a", 1], [(1, 2)], [1 << 80, 1], [{"a": 1}]),
+    ],
+)
+def test_items_come_as_they_were_given(
+    start: Callable[..., Daemon], connect: Callable[..., Proxy], values: list[Any]
+) -> None:
+    proxy = connect(start(Source()))
+    found = list(proxy.values(values, 700))
+    assert found == values * 700
+    assert [*map(type, found)] == [*map(type, values)] * 700
 
 
 @pytest.mark.parametrize("how", ["break", "close", "with", "drop"])

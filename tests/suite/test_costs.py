@@ -43,8 +43,8 @@ MOST: Final = {
     "serpent call": (920, 1_110),
     "records": (990, 1_300),
     "batch": (71, 74),
-    "stream": (250, 260),
-    "asked item": (455, 600),
+    "stream": (125, 160),
+    "asked item": (475, 620),
     # The event loop is half of the first, and most of the last.
     "async call": (1_570, 510),
     "calls at once": (870, 560),

@@ -30,7 +30,7 @@ from pyro_protocol.serializers import (
     unregister_class,
 )
 from pyro_protocol.serializers.msgpack import VERIFY_FROM
-from pyro_protocol.serializers.native import NativeSerializer
+from pyro_protocol.serializers.native import NativeSerializer, read_together
 from pyro_protocol.serializers.native_types import FRACTION_BITS_LIMIT
 
 if TYPE_CHECKING:
@@ -493,3 +493,43 @@ def test_the_format_of_a_call_is_as_described() -> None:
         [],
         None,
     ]
+
+
+small_values = (
+    st.none() | st.booleans() | st.integers(-(1 << 63), (1 << 64) - 1) | st.floats()
+) | st.text(max_size=7)
+
+
+@given(st.lists(small_values, min_size=1))
+def test_small_values_are_read_together_as_each_for_itself(values: list[Any]) -> None:
+    messages = [NATIVE.dumps(one) for one in values]
+    found = read_together(messages)
+    assert [*map(repr, found)] == [repr(NATIVE.loads(one)) for one in messages]
+    assert [*map(repr, found)] == [*map(repr, values)]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        *("x" * 32, b"bytes", [1], {}, (1, 2), 1 << 80, date(2024, 1, 1), "x" * 300),
+        Decimal(1),
+    ],
+)
+def test_nothing_is_read_together_with_what_is_not_small(other: object) -> None:
+    assert read_together([NATIVE.dumps(1), NATIVE.dumps(other)]) == []
+
+
+@given(st.lists(st.binary(max_size=10), min_size=1))
+def test_what_is_malformed_is_not_read_together(messages: list[bytes]) -> None:
+    found = read_together(messages)
+    if found:
+        assert [*map(repr, found)] == [repr(NATIVE.loads(one)) for one in messages]
+
+
+def test_messages_that_are_only_together_well_formed_are_not_read() -> None:
+    for messages in (
+        [b"\xcd\x01", b"\x02\x05"],
+        [b"\xa2a", b"b\x01"],
+        [b"", b"\x01\x02"],
+    ):
+        assert read_together(messages) == []

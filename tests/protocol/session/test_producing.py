@@ -1,7 +1,8 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from itertools import count
-from threading import Lock
+from threading import Event, Lock
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -616,6 +617,71 @@ class TestManyItemsAtOnce:
         pair.server.send_items(number, pull, 10, Lock())
         assert len(asked) == 2
         assert items_of(pair.client_signals()) == []
+
+    def test_another_may_send_them_while_they_are_given(self) -> None:
+        pair, number = granted()
+        lock = Lock()
+        received: list[Any] = []
+
+        def values() -> Generator[Any, None, None]:
+            for one in range(500):
+                yield bytes(70_000) if one % 100 == 50 else one
+                if one % 7 == 0:
+                    # What was given is there at once.
+                    with lock:
+                        received.extend(items_of(pair.client_signals()))
+                    assert len(received) == one + 1
+
+        with pytest.raises(StopIteration):
+            pair.server.send_items(number, values().__next__, 1000, lock)
+        received += items_of(pair.client_signals())
+        assert [one for one in received if isinstance(one, int)] == [
+            one for one in range(500) if one % 100 != 50
+        ]
+        assert len(received) == 500
+
+    def test_threads_may_send_them_while_they_are_given(self) -> None:
+        pair, number = granted()
+        lock = Lock()
+        received: list[Any] = []
+        stopped = Event()
+
+        def send() -> None:
+            while not stopped.is_set():
+                with lock:
+                    received.extend(items_of(pair.client_signals()))
+
+        with ThreadPoolExecutor(2) as pool:
+            senders = [pool.submit(send) for _ in range(2)]
+            try:
+                for start in range(0, 50_000, 5_000):
+                    pull = count(start).__next__
+                    pair.server.send_items(number, pull, 5_000, lock)
+            finally:
+                stopped.set()
+            for one in senders:
+                one.result(60)
+        received += items_of(pair.client_signals())
+        assert received == list(range(50_000))
+
+    def test_each_is_announced_that_nobody_knows_of(self) -> None:
+        pair, number = granted()
+        announced: list[int] = []
+        given = count()
+
+        def pull() -> int:
+            value = next(given)
+            if value == 4:
+                assert items_of(pair.client_signals()) == [0, 1, 2, 3]
+            return value
+
+        def announce() -> bool:
+            announced.append(pair.server.waiting_items(number))
+            return True
+
+        pair.server.send_items(number, pull, 8, Lock(), announce)
+        assert announced == [1, 1]
+        assert items_of(pair.client_signals()) == [4, 5, 6, 7]
 
     def test_one_that_is_too_large_is_refused(self) -> None:
         small = SessionSettings(max_message_size=2000)

@@ -60,6 +60,36 @@ def test_items_are_read_as_they_were_written(
     assert len(payload) == 4 + sum(item_size(one) for one in items)
 
 
+@given(UINT32, st.integers(0, 20), st.integers(1, 100), st.booleans())
+def test_items_of_one_size_are_read_as_they_were_written(
+    number: int, size: int, count: int, viewed: bool
+) -> None:
+    items = [bytes([place]) * size for place in range(count)]
+    payload = whole(pack_items(number, items))
+
+    found, received = unpack_items(memoryview(payload) if viewed else payload, count)
+
+    assert (found, [whole(one) for one in received]) == (number, items)
+    with pytest.raises(RemoteProtocolError, match="more of stream"):
+        unpack_items(payload, count - 1)
+
+
+@given(st.integers(0, 20), st.integers(20, 60), st.data())
+def test_one_size_that_is_changed_is_read_as_any_other_message(
+    size: int, count: int, data: st.DataObject
+) -> None:
+    payload = bytearray(whole(pack_items(1, [bytes(size)] * count)))
+    place = data.draw(st.integers(4, len(payload) - 1))
+    payload[place] = data.draw(st.integers(0, 0x40))
+    found = []
+    for form in (bytes(payload), memoryview(payload)):
+        try:
+            found.append([whole(one) for one in unpack_items(form)[1]])
+        except RemoteProtocolError as error:
+            found.append([str(error).encode()])
+    assert found[0] == found[1]
+
+
 @given(UINT32, st.binary())
 def test_an_end_is_read_as_it_was_written(number: int, value: bytes) -> None:
     assert unpack_end(pack_end(number, value)) == (number, value)

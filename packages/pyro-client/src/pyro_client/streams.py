@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from pyro_protocol.errors import ConnectionClosedError, PyroError
+from pyro_protocol.serializers import serializers
+from pyro_protocol.serializers.native import read_together
 from pyro_protocol.session.consuming import read_end
 from pyro_protocol.wire import FLAG_ONEWAY
 
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
 __all__ = ["ChunkedStream", "StreamIterator"]
 
 _DAEMON_NAME: Final = "Pyro.Daemon"
+_NATIVE_ID: Final = serializers["native"].id
+# Of less items, each is read when it is asked for.
+_MANY: Final = 8
 
 
 class StreamIterator(Iterator[Any]):
@@ -114,6 +119,7 @@ class ChunkedStream(Iterator[Any]):
         "_process",
         "_stream",
         "_taken",
+        "_values",
         "result",
     )
 
@@ -127,6 +133,8 @@ class ChunkedStream(Iterator[Any]):
         self._process = os.getpid()
         # What was taken from what has arrived, and how much credit that has needed.
         self._items: deque[Payload] = deque()
+        # What comes before those, and was read already.
+        self._values: deque[Any] = deque()
         self._taken: tuple[int, int] | tuple[()] = ()
         self._loads = stream.serializer.loads
         self.result: Any = None
@@ -137,10 +145,23 @@ class ChunkedStream(Iterator[Any]):
         return self
 
     def __next__(self) -> Any:
+        if self._values:
+            # In one step, without the lock: another thread may take the last.
+            try:
+                return self._values.popleft()
+            except IndexError:
+                pass
+        return self._next()
+
+    def _next(self) -> Any:
         # Threads that share the stream take turns, so that all of them see its end.
         with self._lock:
-            if not self._items:
-                self._fill()
+            while not self._items:
+                if not self._values:
+                    self._fill()
+                    continue
+                with contextlib.suppress(IndexError):
+                    return self._values.popleft()
             try:
                 item = self._items.popleft()
             except IndexError:
@@ -180,6 +201,11 @@ class ChunkedStream(Iterator[Any]):
         if stream.request is None:
             # Otherwise no more is granted until the next item is asked for.
             self._taken = size_of(items), len(items)
+            if stream.serializer.id == _NATIVE_ID and len(items) >= _MANY:
+                values = read_together(items)
+                if values:
+                    self._values += values
+                    return
         self._items = items
 
     def close(self) -> None:
@@ -187,6 +213,7 @@ class ChunkedStream(Iterator[Any]):
         # Without the lock, which a thread has that waits for an item.
         stream, self._stream = self._stream, None
         self._items = deque()
+        self._values.clear()
         # In a forked child it is a copy; the stream is the parent's.
         if stream is not None and self._process == os.getpid():
             self._channel.close_stream(stream.number)

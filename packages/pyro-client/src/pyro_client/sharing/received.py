@@ -107,4 +107,4 @@ class ReceivedStream:
 
 def size_of(items: deque[Payload]) -> int:
     """Return how many bytes of credit items need."""
-    return sum(map(item_size, items))
+    return len(items) * item_size(b"") + sum(map(len, items))

@@ -72,6 +72,9 @@ class ProducedStream(Credit):
         serializer: what its items are written with.
         queue: the items that are not sent yet.
         queued: how many bytes of credit they need.
+        fresh: what follows them, as the generator gives it: without the lock, so that
+            whoever looks at the others, with the lock, queues it first.
+        filling: whether the generator may be giving more of it at this moment.
         end: flags and payload of the END to be sent after them, if there is one.
         known: whether the consumer has shown that it knows the stream.
         closed: whether the consumer wants no more of it.
@@ -82,6 +85,8 @@ class ProducedStream(Credit):
     __slots__ = (
         "closed",
         "end",
+        "filling",
+        "fresh",
         "known",
         "number",
         "queue",
@@ -97,6 +102,8 @@ class ProducedStream(Credit):
         self.serializer: Serializer = serializer
         self.queue: deque[Payload] = deque()
         self.queued: int = 0
+        self.fresh: list[bytes] = []
+        self.filling: bool = False
         self.end: tuple[int, Payload] | None = None
         self.known: bool = False
         self.closed: bool = False
@@ -116,6 +123,7 @@ class ProducedStream(Credit):
         """
         if self.end is not None or self.closed:
             return 0, 0
+        self.settle()
         items, size = most, MAX_QUEUED - self.queued
         if self.items is not None:
             items = min(items, self.items - len(self.queue))
@@ -123,8 +131,21 @@ class ProducedStream(Credit):
             size = min(size, self.size - self.queued)
         return items, size
 
+    def settle(self) -> None:
+        """Queue what the generator has given."""
+        fresh = self.fresh
+        if fresh:
+            # More may be put behind it meanwhile, by one who does not wait.
+            count = len(fresh)
+            items = fresh[:count]
+            del fresh[:count]
+            if not self.closed:
+                self.queue += items
+                self.queued += sum(map(len, items)) + count * _LENGTH_SIZE
+
     def add_item(self, item: Payload) -> None:
         """Queue an item."""
+        self.settle()
         self.queue.append(item)
         self.queued += item_size(item)
         self.split += isinstance(item, SplitPayload)
@@ -135,6 +156,7 @@ class ProducedStream(Credit):
         Args:
             most: bytes of items from which on no other joins them.
         """
+        self.settle()
         if (
             0 < self.queued <= most
             and (self.size is None or self.queued <= self.size)
@@ -307,35 +329,43 @@ class StreamProducer(Endpoint):
         serializer, settings = stream.serializer, self._settings
         encode = serializer.dumps if settings.compress else serializer.encode
         largest = settings.max_message_size - _OVERHEAD - _LENGTH_SIZE
-        with lock:
-            items, left = stream.room(most)
-        # What is sent meanwhile takes as much credit as it leaves room.
         numbers = NUMBERS if serializer.id == _NATIVE_ID else ()
+        with lock:
+            # What is sent meanwhile takes as much credit as it leaves room.
+            items, left = stream.room(most)
+            stream.filling = True
+            self._ready[number] = stream
+        fresh = stream.fresh
         item: Payload
-        for _ in repeat(None, items if left > 0 else 0):
-            value = pull()
-            if type(value) in numbers:
-                try:
-                    item = pack_number(value)
-                except OverflowError:
+        try:
+            for _ in repeat(None, items if left > 0 else 0):
+                value = pull()
+                if type(value) in numbers:
+                    try:
+                        item = pack_number(value)
+                    except OverflowError:
+                        item = encode(value)
+                else:
                     item = encode(value)
-            else:
-                item = encode(value)
-            if type(item) is not bytes or len(item) > largest:
-                item = self.encode_item(serializer, value)
-            size = len(item) + _LENGTH_SIZE
-            with lock:
+                size = len(item)
                 if stream.closed:
                     return
-                first = not stream.queue
-                stream.queue.append(item)
-                stream.queued += size
-                if type(item) is not bytes:
-                    stream.split += 1
-                self._ready[number] = stream
-            left -= size
-            if left <= 0 or (first and not announce()):
-                return
+                if type(item) is bytes and size <= largest:
+                    fresh.append(item)
+                    # Others were announced when they came, and are still there.
+                    first = len(fresh) == 1
+                else:
+                    item = self.encode_item(serializer, value)
+                    size = len(item)
+                    with lock:
+                        first = not (stream.queue or fresh)
+                        stream.add_item(item)
+                left -= size + _LENGTH_SIZE
+                if left <= 0 or (first and not announce()):
+                    return
+        finally:
+            with lock:
+                stream.filling = False
 
     def awaits_item(self, number: int) -> bool:
         """Whether the next item of a stream may leave as soon as it is asked for.
@@ -349,7 +379,8 @@ class StreamProducer(Endpoint):
             and stream.items == 0
             and stream.size is None
             and stream.end is None
-            and not (stream.queue or stream.closed or self._out or self._ready)
+            and not (stream.queue or stream.fresh or stream.closed)
+            and not (self._out or self._ready)
         )
 
     def pull_item(self, number: int, pull: Callable[[], object]) -> Payload:
@@ -413,7 +444,7 @@ class StreamProducer(Endpoint):
     def waiting_items(self, number: int) -> int:
         """Return how many items of a stream are queued, and not sent yet."""
         stream = self._produced.get(number)
-        return 0 if stream is None else len(stream.queue)
+        return 0 if stream is None else len(stream.queue) + len(stream.fresh)
 
     def end_encoded(
         self, number: int, payload: Payload | None, *, failed: bool = False
@@ -458,6 +489,9 @@ class StreamProducer(Endpoint):
                 continue
             while chunk := stream.take_chunk(most):
                 self._queue_part(_ITEMS, stream, pack_items(number, chunk))
+            if stream.filling:
+                # Nobody tells of what comes next.
+                self._ready[number] = stream
             if not stream.queue:
                 if stream.end is not None:
                     flags, payload = stream.end
@@ -491,7 +525,7 @@ class StreamProducer(Endpoint):
             return
         stream.known = True
         stream.add(items, size)
-        if stream.queue or stream.end is not None:
+        if stream.queue or stream.fresh or stream.end is not None:
             self._ready[number] = stream
         if stream.end is None and not stream.closed:
             self._signals.append(StreamCredited(number))
@@ -503,6 +537,7 @@ class StreamProducer(Endpoint):
             return
         stream.known = stream.closed = True
         stream.queue.clear()
+        stream.fresh.clear()
         stream.queued = stream.split = 0
         if stream.end is not None:
             self._ready[number] = stream

@@ -42,6 +42,10 @@ _NUMBER: Final = struct.Struct("!I")
 _WANT: Final = struct.Struct("!II")
 _CREDIT: Final = struct.Struct("!III")
 
+_EQUAL_FROM: Final = 64
+"""Bytes of a message from which on it is of use to look whether all of its items are of
+the same size, as numbers often are: then C functions take them apart."""
+
 
 def item_size(item: Payload) -> int:
     """Return how many bytes of credit an item needs."""
@@ -99,6 +103,11 @@ def pack_items(number: int, items: Sequence[Payload]) -> Payload:
         head = _NUMBER.pack(number) + _NUMBER.pack(len(first.head)) + first.head
         return SplitPayload(head, first.buffers)
     pack = _NUMBER.pack
+    sizes = {*map(len, items)}
+    if len(sizes) == 1:
+        # As numbers are, for the most part: the same stands between all of them.
+        length = pack(*sizes)
+        return b"".join([pack(number), length, length.join(items)])  # type: ignore[arg-type] # none is split
     parts = [part for item in items for part in (pack(len(item)), item)]
     return b"".join([pack(number), *parts])  # type: ignore[list-item] # none is split
 
@@ -135,6 +144,12 @@ def unpack_items(
     size = len(text)
     position = _NUMBER.size
     items: list[Payload] = []
+    if type(data) is bytes and size > _EQUAL_FROM:
+        items = _equal_items(data)
+        if most is not None and len(items) > most:
+            raise not_granted(number)
+        if items:
+            return number, tuple(items)
     while position < size:
         if len(items) == most:
             raise not_granted(number)
@@ -153,6 +168,22 @@ def unpack_items(
     if isinstance(data, SplitPayload):
         items = [SplitPayload(bytes(items[0]), data.buffers)]
     return number, tuple(items)
+
+
+def _equal_items(data: bytes) -> list[Payload]:
+    """Return the items of an ITEMS if all are of the same size; else none."""
+    start = 2 * _NUMBER.size
+    head = data[_NUMBER.size : start]
+    length = int.from_bytes(head)
+    step = _NUMBER.size + length
+    count, rest = divmod(len(data) - _NUMBER.size, step)
+    if rest or not count:
+        return []
+    for place, byte in enumerate(head, _NUMBER.size):
+        # The same byte of each length.
+        if data[place::step] != bytes((byte,)) * count:
+            return []
+    return [data[place : place + length] for place in range(start, len(data) + 1, step)]
 
 
 def pack_end(number: int, value: Payload) -> Payload:
