@@ -422,6 +422,17 @@ def test_an_array_of_another_item_size_is_read() -> None:
     assert NATIVE.loads(packb(ExtType(12, b"L\x04" + data))).tolist() == [1, 2**32 - 1]
 
 
+@pytest.mark.parametrize("stray", [0xD4, "\u0500", b"\xd4", -44])
+@pytest.mark.parametrize("count", [0, 1, 3, 4, 5, 9])
+@pytest.mark.parametrize("size", [0, VERIFY_FROM])
+def test_what_begins_like_a_compound_hides_none(
+    stray: object, count: int, size: int
+) -> None:
+    strays = [[stray] * count, "x" * size]
+    for value in (strays, [*strays, (1, 2)], [(1, 2), *strays], [strays, 0xD4]):
+        assert NATIVE.loads(NATIVE.dumps(value)) == value
+
+
 def test_a_claim_of_many_elements_costs_no_memory() -> None:
     filler = VERIFY_FROM * b"\xc0"
     header = b"\xdd" + len(filler).to_bytes(4, "big")

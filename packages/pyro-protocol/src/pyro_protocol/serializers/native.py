@@ -77,13 +77,29 @@ _BIN8: Final = 0xC4
 _BIN16: Final = 0xC5
 _BIN32: Final = 0xC6
 
-_has_mark_header: Final[Callable[[Any], object]] = re.compile(rb"\xd4\x01").search
-"""Finds what a message with a compound holds somewhere: the start of an extension with
-one byte of data and the code of marks."""
-
-# The first of these bytes, which most messages have nowhere. A number is found in bytes
-# at the speed of memory.
+_MARK_HEADER: Final = re.compile(rb"\xd4\x01")
+# The first of these bytes, which most messages have nowhere, or few times: a single
+# byte is found at the speed of memory. Beyond so many the pattern is quicker.
 _MARK_STARTS: Final = 0xD4
+_FEW_STARTS: Final = 4
+_MARK_CODE: Final = b"\x01"
+
+
+def _has_mark_header(data: Any) -> bool:
+    """Tell whether there is what a message with a compound holds somewhere.
+
+    That is the start of an extension with one byte of data and the code of marks.
+    """
+    if type(data) is not bytes:
+        return _MARK_HEADER.search(data) is not None
+    place = data.find(_MARK_STARTS)
+    for _ in range(_FEW_STARTS):
+        if place < 0:
+            return False
+        if data[place + 1 : place + 2] == _MARK_CODE:
+            return True
+        place = data.find(_MARK_STARTS, place + 1)
+    return place >= 0 and _MARK_HEADER.search(data, place) is not None
 
 
 def read_scalar(code: int, data: bytes) -> object:
@@ -475,9 +491,9 @@ class NativeSerializer(Serializer):
             # them. If there are any the search refuses it.
             if len(data) >= self._verify_from:
                 return self._loads_large(data)
-            if (type(data) is bytes and _MARK_STARTS not in data) or _has_mark_header(
-                data
-            ) is None:
+            if (
+                type(data) is bytes and _MARK_STARTS not in data
+            ) or not _has_mark_header(data):
                 return unpackb(data, strict_map_key=False, ext_hook=read_scalar)
             return _CompoundReader(self._marks).read(data)
         except (SerializeError, SecurityError):
@@ -500,7 +516,7 @@ class NativeSerializer(Serializer):
             verify(head, self._max_nesting)
         if not buffers and (
             (type(head) is bytes and _MARK_STARTS not in head)
-            or _has_mark_header(head) is None
+            or not _has_mark_header(head)
         ):
             return _unpack_scalars(head)
         return _CompoundReader(self._marks, buffers).read(head)

@@ -14,7 +14,7 @@ from gc import get_referents
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Final
 
-from msgpack import ExtType, Packer, Unpacker
+from msgpack import ExtType, OutOfData, Packer, Unpacker
 
 from ..wire.frame import MAX_BUFFERS, OUT_OF_BAND_FROM
 from .classes import CLASS_KEY, class_converters, simplify
@@ -145,13 +145,16 @@ def may_hold_bytes(data: bytes) -> bool:
             place = data.find(header, place + 1)
     if not places:
         return False
-    marked = bytearray(data)
+    # What follows the last of them need not be read.
+    marked = bytearray(data[: max(places) + 1])
     for place in places:
         marked[place] = _NEVER
     reader = Unpacker(max_buffer_size=0)
     reader.feed(marked)
     try:
         reader.skip()
+    except OutOfData:
+        return False
     except Exception:  # noqa: BLE001 - the library names few of its errors
         return True
     return False
