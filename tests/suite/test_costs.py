@@ -36,7 +36,7 @@ PROGRAMS: Final = Path(__file__).parent / "programs"
 # whose items are asked for one by one. The most of Python 3.11 to 3.13.
 MOST: Final = {
     "call": (300, 510),
-    "connection": (3_200, 4_300),
+    "connection": (3_000, 3_900),
     "oneway call": (185, 260),
     # A server that is slow shares the work with its loop.
     "large bytes": (385, 3_400),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import secrets
 from concurrent.futures import ThreadPoolExecutor
-from types import FrameType, ModuleType
+from types import FrameType, MappingProxyType, ModuleType
 from typing import Any
 
 import pytest
@@ -391,6 +391,20 @@ def test_sets_that_may_change_are_read_each_time() -> None:
 
     assert before.methods == {"add"}
     assert after.methods == {"add", "subtract"}
+
+
+def test_offers_that_cannot_change_are_not_mixed_up() -> None:
+    settings = SessionSettings()
+    key = {"LEAS": b"0123456789abcdef"}
+    for number in range(300):
+        methods = frozenset({f"method_{number}"})
+        # Each in the place of the last one, if that was not kept.
+        offer = MappingProxyType({**OFFER, "methods": methods})
+        for _ in range(2):
+            accepted = converse(settings, offer=offer, annotations=key)
+            assert accepted.methods == methods
+        odd = converse(settings, answer="other", offer=offer, annotations=key)
+        assert (odd.handshake, odd.methods) == ("other", methods)
 
 
 def test_an_object_with_very_many_members_is_offered_too() -> None:

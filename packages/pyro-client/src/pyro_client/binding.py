@@ -384,7 +384,10 @@ class Binding(PlainCalls):
         if not self.methods and not self.attributes:
             policy = self._retry_policy
             if policy is None:
-                self.connect()
+                channel = self.connect()
+                if not self._is_unusual:
+                    # A call follows most often, which need not look for it then.
+                    self._find_usual(channel)
             else:
                 repeat(self, policy, self.connect)
 
@@ -493,15 +496,19 @@ class Binding(PlainCalls):
         """Have a method called on the short way from now on; whether that is new."""
         usual = self._usual
         if usual is None or usual[0] is not channel:
-            usual = self._usual = channel.usual(self.object_id)
-            # In this order: whoever changes a setting does so before he looks.
-            if usual is not None and (
-                self.channel is not channel
-                or usual[5] is not channel.timeout
-                or self._is_unusual
-            ):
-                self._usual = None
+            self._find_usual(channel)
         return self._usual is not None and channel.learn(method)
+
+    def _find_usual(self, channel: BlockingChannel) -> None:
+        """Find what calls on the short way need, if there is one."""
+        usual = self._usual = channel.usual(self.object_id)
+        # In this order: whoever changes a setting does so before he looks.
+        if usual is not None and (
+            self.channel is not channel
+            or usual[5] is not channel.timeout
+            or self._is_unusual
+        ):
+            self._usual = None
 
     @property
     def _is_unusual(self) -> bool:

@@ -176,14 +176,12 @@ class _KernelTimeoutStream:
     def write(self, buffers: Sequence[Buffer], *, wait: bool) -> list[Buffer]:
         if not buffers:
             return []
-        sock = self.sock
+        if len(buffers) == 1:
+            return self._write_one(buffers[0], wait)
         gathered = buffers[:_MOST_GATHERED]
         try:
-            if len(gathered) == 1:
-                sent = sock.send(gathered[0], DONT_WAIT)
-            else:
-                # So the peer wakes once, and finds all of it.
-                sent = sock.sendmsg(gathered, (), DONT_WAIT)
+            # So the peer wakes once, and finds all of it.
+            sent = self.sock.sendmsg(gathered, (), DONT_WAIT)
         except BlockingIOError:
             sent = 0
         for index, buffer in enumerate(gathered):
@@ -195,6 +193,15 @@ class _KernelTimeoutStream:
         if len(buffers) <= _MOST_GATHERED:
             return []
         return self.write(buffers[_MOST_GATHERED:], wait=wait)
+
+    def _write_one(self, buffer: Buffer, wait: bool) -> list[Buffer]:
+        try:
+            sent = self.sock.send(buffer, DONT_WAIT)
+        except BlockingIOError:
+            sent = 0
+        if sent == len(buffer):
+            return []
+        return self._write_rest(memoryview(buffer)[sent:], (), wait)
 
     def _write_rest(
         self, rest: memoryview, others: Sequence[Buffer], wait: bool

@@ -196,7 +196,7 @@ class ClientExchange:
         with self.link.lock:
             if not self.link.lost:
                 self.link.lost = True
-                for kind in _IN_TURN:
+                for kind in _IN_TURN if self._parts else ():
                     if kind in self._parts:
                         self._parts[kind].abandon()
 

@@ -97,7 +97,7 @@ class SharedChannel(StreamingChannel):
         super().__init__(channel, config, read_ahead)
         # How the messages of usual calls begin; see `usual`.
         self._begins: CallBeginnings | None = None
-        self._begins_for: tuple[str, float | None] | None = None
+        self._begins_for: tuple[str, float] | None = None
         self._has_called = False
         # Whether the short way of a call is never possible.
         self._never_quick = self._single or not (
@@ -135,16 +135,12 @@ class SharedChannel(StreamingChannel):
         if self._never_quick or self.serializer.id != _NATIVE_ID:
             return None
         timeout = self.timeout
-        with self._lock:
-            begins = self._begins
-            if begins is None or self._begins_for != (object_id, timeout):
-                if timeout is None:
-                    begins = _usual_beginnings(object_id)
-                else:
-                    annotations = self._session.with_deadline(NO_ANNOTATIONS, timeout)
-                    begins = CallBeginnings(object_id, annotations)
-                self._begins = begins
-                self._begins_for = object_id, timeout
+        if timeout is None:
+            # The same for all connections.
+            begins = self._begins = _usual_beginnings(object_id)
+            self._begins_for = None
+        else:
+            begins = self._beginnings_within(object_id, timeout)
         pack, sock = new_arguments_packer(), self.sock
         return (
             self,
@@ -156,6 +152,16 @@ class SharedChannel(StreamingChannel):
             sock.send,
             sock.recv,
         )
+
+    def _beginnings_within(self, object_id: str, timeout: float) -> CallBeginnings:
+        """Return how calls begin that tell how many seconds they may take."""
+        with self._lock:
+            begins = self._begins
+            if begins is None or self._begins_for != (object_id, timeout):
+                annotations = self._session.with_deadline(NO_ANNOTATIONS, timeout)
+                begins = self._begins = CallBeginnings(object_id, annotations)
+                self._begins_for = object_id, timeout
+        return begins
 
     def learn(self, method: str) -> bool:
         """Take a method up among those that are called so; whether that is new."""

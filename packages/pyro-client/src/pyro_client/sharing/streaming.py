@@ -97,6 +97,15 @@ class StreamingChannel(ReadingChannel):
         self._producers: Producers | None = None
 
     def _tell_all(self, error: CommunicationError) -> None:
+        if not (
+            self._waiters
+            or self._places
+            or self._streams
+            or self._producers
+            or self._offered
+        ):
+            # As at the end of most connections.
+            return
         super()._tell_all(error)
         self.left_behind = bool(self._offered)
         for stream in self._streams.values():

@@ -243,6 +243,8 @@ class CallTable:
 
     def abandon(self) -> None:
         """Forget all calls, and stop what can be: nobody waits for an answer."""
+        if not self._calls:
+            return
         with self._lock:
             calls, self._calls = self._calls, {}
         for call in calls.values():

@@ -8,6 +8,7 @@ credentials travel in it, and must not stay in memory.
 from __future__ import annotations
 
 from functools import lru_cache
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from ..dispatch.lease_keys import LEASE_KEY_ID
@@ -96,6 +97,11 @@ class Offer(NamedTuple):
 _Key = tuple[Any, bytes]
 _Message = TypeVar("_Message")
 _offers: Final[dict[_Key, Offer]] = {}
+# What an object offers, and all of a CONNECTOK before and after the name of the
+# connection.
+_accepts: Final[
+    dict[tuple[int, Serializer, bytes], tuple[Mapping[str, object], bytes, bytes]]
+] = {}
 
 
 def write_connect(serializer: Serializer, object_id: str, greeting: object) -> bytes:
@@ -188,11 +194,24 @@ def usual_accept(
         key: the name of the connection.
         capabilities: the annotation that agrees to them.
     """
+    if len(key) != _KEY_SIZE or not _is_usual(greeting):
+        return None
+    known = id(metadata), serializer, capabilities
+    kept = _accepts.get(known)
+    if kept is not None and kept[0] is metadata:
+        return kept[1] + key + kept[2]
     names = _usual_names(greeting, metadata)
-    if names is None or len(key) != _KEY_SIZE:
+    if names is None:
         return None
     before, after = _around_key(serializer, capabilities, *names)
-    return before + key + after if len(after) < JOIN_BELOW else None
+    if len(after) >= JOIN_BELOW:
+        return None
+    if type(metadata) is MappingProxyType:
+        # Nobody can change it, and while it is kept nothing else has its id.
+        if len(_accepts) >= _MOST_KEPT:
+            _accepts.clear()
+        _accepts[known] = metadata, before, after
+    return before + key + after
 
 
 def without_key(message: bytes) -> tuple[bytes, str | None]:

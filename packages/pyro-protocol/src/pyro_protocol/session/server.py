@@ -358,7 +358,7 @@ class ServerSession(Peer):
             request: the request being answered.
             handshake: the value for the client's own check.
             metadata: what the object offers, see `Members.metadata`; quickest as
-                frozensets.
+                frozensets, in a mapping proxy of what never changes.
             annotations: data to send along.
 
         Raises:

@@ -310,10 +310,11 @@ class SelectorHost(RequestHost):
         connection.served.abandon()
         for running in tasks or ():
             running.cancel()
-        self._streams.client_gone(connection.client)
-        # Whoever still works for it says farewell after the last of it.
         if self._is_last(connection):
             self._say_farewell(connection)
+        else:
+            # Whoever still works for it says farewell after the last of it.
+            self._streams.client_gone(connection.client)
 
     def tick(self) -> None:
         """Do what depends on time; called after each turn of the loop."""
