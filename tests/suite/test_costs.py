@@ -42,7 +42,7 @@ MOST: Final = {
     "large bytes": (385, 3_400),
     "serpent call": (920, 1_110),
     "records": (990, 1_300),
-    "batch": (71, 74),
+    "batch": (71, 65),
     "stream": (125, 160),
     "asked item": (475, 620),
     # The event loop is half of the first, and most of the last.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -341,6 +342,57 @@ def test_they_reach_the_instance_of_their_client(
                 proxy.look()
     eventually(lambda: all(len(one.noted) == 100 for one in made))
     assert [one.noted for one in made] == [[*range(100)]] * 2
+
+
+@pytest.mark.parametrize("method", ["stay", "stay_later"])
+def test_one_that_takes_long_is_alone_with_the_instance_of_its_client(
+    start: Callable[..., Daemon],
+    connect: Callable[..., Proxy],
+    serializer: str,
+    method: str,
+) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+    inside: list[str] = []
+
+    @expose
+    @behavior(instance_mode="session")
+    class Session:
+        @oneway
+        def stay(self) -> None:
+            inside.append("stays")
+            begun.set()
+            assert go_on.wait(DEADLINE)
+            inside.remove("stays")
+
+        @oneway
+        def stay_later(self) -> object:
+            return self._staying()
+
+        async def _staying(self) -> None:
+            await asyncio.to_thread(self.stay)
+
+        def look(self) -> list[str]:
+            return inside
+
+    daemon = start(Session)
+    proxy = connect(daemon)
+    proxy._pyroSerializer = None if serializer == "native" else serializer
+    assert proxy.look() == []
+    host: Any = daemon.transportServer
+    gates = host._service.dispatcher._gates
+    with ThreadPoolExecutor() as pool:
+        getattr(proxy, method)()
+        assert begun.wait(DEADLINE)
+        looking = pool.submit(proxy.look)
+        try:
+            eventually(
+                lambda: any(getattr(one, "waiting", 0) for one in gates._gates.values())
+            )
+        finally:
+            go_on.set()
+        assert looking.result(DEADLINE) == []
+    # Nobody is left inside.
+    eventually(lambda: not gates._gates)
 
 
 def test_they_keep_to_the_policy_of_their_object(

@@ -43,8 +43,11 @@ def send_plainly(  # noqa: PLR0911 - what is not usual, one by one
     state = call_state.get()
     if usual is None or (state is not None and concerns_calls(state)):
         return False
-    if not (ATOMS.issuperset(map(type, args)) and not kwargs):
+    if kwargs:
         return False
+    for argument in args:
+        if type(argument) not in ATOMS:
+            return False
     channel, session, lock, pack, known, timeout, write, _ = usual
     beginning = known.get(method)
     if beginning is None:

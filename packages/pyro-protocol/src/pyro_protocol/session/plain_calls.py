@@ -55,7 +55,14 @@ if TYPE_CHECKING:
     from ..wire.frame import Payload
     from .service import ServerConnection
 
-__all__ = ["Outcome", "make_known", "new_hold", "plain_calls"]
+__all__ = [
+    "Outcome",
+    "leave_gate",
+    "make_known",
+    "new_hold",
+    "plain_calls",
+    "stay_inside",
+]
 
 Unfinished = tuple["Frame", "Coroutine[Any, Any, None]"]
 Outcome = bytes | Unfinished | None
@@ -377,7 +384,7 @@ def plain_calls(  # noqa: PLR0912, PLR0915 - the hot path, in one frame
                         gates.leave(target, inside)  # type: ignore[union-attr]
                 if type(value) not in PLAIN_RESULTS:
                     if state.alone is not None and type(value) is CoroutineType:
-                        value = _inside(connection, hold, state, value)
+                        value = stay_inside(connection, hold, state, value)
                     call = Call(object_id, name, args, kwargs)  # type: ignore[possibly-undefined]
                     value = dispatcher.conclude(client, call, value)
         except (CallFailure, PyroError) as error:
@@ -424,7 +431,7 @@ def plain_calls(  # noqa: PLR0912, PLR0915 - the hot path, in one frame
             end()
         except IndexError:
             # Somebody else reads the connection now, so the lock is needed.
-            _leave_gate(connection, state)
+            leave_gate(connection, state)
             if answer and calls is not None:
                 calls.answer(state, [answer])
                 outcome = b""
@@ -443,24 +450,36 @@ def _let_know(connection: ServerConnection, hold: list[Any], state: PlainCall) -
             state.alone = None
             make_known(connection, state)
             return
-    _leave_gate(connection, state)
+    leave_gate(connection, state)
 
 
-def _leave_gate(connection: ServerConnection, state: PlainCall) -> None:
-    """End what the one has begun who has taken the call out of the hold."""
+def leave_gate(connection: ServerConnection, state: Any) -> None:
+    """End what the one has begun who has taken the call out of the hold.
+
+    Args:
+        connection: the connection.
+        state: the state of the call: what it is ``alone`` with is left.
+    """
     with connection.lock:
         target, state.alone = state.alone, None
     if target is not None:
         connection.service.dispatcher._gates.leave(target, SERIAL)  # type: ignore[union-attr] # noqa: SLF001 - there are gates, then
 
 
-def _inside(
+def stay_inside(
     connection: ServerConnection,
     hold: list[Any],
-    state: PlainCall,
+    state: Any,
     coroutine: CoroutineType[Any, Any, Any],
 ) -> Any:
-    """Return the coroutine of a call that is alone with its object until it ends."""
+    """Return the coroutine of a call that is alone with its object until it ends.
+
+    Args:
+        connection: the connection.
+        hold: where the state is, unless somebody has taken it out.
+        state: the state of the call.
+        coroutine: what it has returned.
+    """
     gates: Any = connection.service.dispatcher._gates  # noqa: SLF001
     with connection.lock:
         target, state.alone = state.alone, None

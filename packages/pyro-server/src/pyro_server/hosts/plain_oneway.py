@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pyro_protocol.context import CallState, call_state
 from pyro_protocol.dispatch import Call, CallFailure, Dispatcher
 from pyro_protocol.dispatch.calls import PLAIN_RESULTS
+from pyro_protocol.dispatch.client import INSTANCES
 from pyro_protocol.errors import SerializeError
 from pyro_protocol.logs import log_exception
 from pyro_protocol.serializers import serializers
@@ -26,6 +27,7 @@ from pyro_protocol.serializers.msgpack import VERIFY_FROM
 from pyro_protocol.serializers.native import read_scalar, unpack
 from pyro_protocol.session.capabilities import DEADLINE
 from pyro_protocol.session.deadlines import DEADLINE_ID
+from pyro_protocol.session.plain_calls import leave_gate, stay_inside
 from pyro_protocol.session.server import ServerState
 from pyro_protocol.session.short_messages import NO_MORE, ONEWAY_CALL, ending_of
 from pyro_protocol.wire import FLAG_ONEWAY, HEADER_SIZE, NO_ANNOTATIONS, Frame
@@ -34,7 +36,7 @@ from pyro_protocol.wire.frame import CHUNK
 from .requests import INVOKE
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Generator
+    from collections.abc import Coroutine, Generator, Mapping
 
     from pyro_protocol.wire import Annotations
 
@@ -50,6 +52,7 @@ TAKEN: Final = -1
 
 _OPEN: Final = ServerState.OPEN
 _NATIVE_ID: Final = serializers["native"].id
+_NO_INSTANCES: Final[Mapping[Any, Any]] = {}
 _NOT_MADE: Final = (None,)
 # How the header of a request with a deadline ends, and what stands before its value.
 _DEADLINE_SIZE: Final = 8
@@ -65,10 +68,13 @@ class OnewayCall(CallState):
     Attributes:
         end: where the next message begins, in what was received.
         run: the same object for all that have arrived together.
+        alone: the object that no other call may be inside of meanwhile; None if any
+            may.
     """
 
-    __slots__ = ("end", "run")
+    __slots__ = ("alone", "end", "run")
 
+    alone: Any
     end: int
     run: object
 
@@ -158,8 +164,17 @@ def oneway_calls(  # noqa: PLR0912, PLR0915 - the hot path, in one frame
                 method = registration.members.methods.get(name)  # type: ignore[union-attr] # the other way tells what is missing
                 function = method.function  # type: ignore[union-attr]
                 target = registration.plain  # type: ignore[union-attr]
-                if target is None and registration.instancing == "single":  # type: ignore[union-attr]
-                    target = (registration._single or _NOT_MADE)[0]  # type: ignore[union-attr]
+                alone = None
+                if target is None:
+                    mode = registration.instancing  # type: ignore[union-attr]
+                    if mode == "session":
+                        made = client._holdings.get(INSTANCES, _NO_INSTANCES)
+                        target = made.get(registration, _NOT_MADE)[0]
+                        if method.passage is None and gates is not None:  # type: ignore[union-attr]
+                            # The calls of one client take turns, where there are gates.
+                            alone = target
+                    elif mode == "single":
+                        target = (registration._single or _NOT_MADE)[0]  # type: ignore[union-attr]
                 if (
                     function is None
                     or method.coroutine  # type: ignore[union-attr]
@@ -182,6 +197,7 @@ def oneway_calls(  # noqa: PLR0912, PLR0915 - the hot path, in one frame
             state.response_annotations = state.time_limit = None
             state.end = end
             state.run = run
+            state.alone = alone
             begin(state)
             _set_state(state)
             coroutine = None
@@ -198,6 +214,8 @@ def oneway_calls(  # noqa: PLR0912, PLR0915 - the hot path, in one frame
                 call = Call(object_id, name, args, kwargs)
                 _fail(connection, call, error, target)
             if type(value) not in PLAIN_RESULTS:
+                if alone is not None and type(value) is CoroutineType:
+                    value = stay_inside(served, connection.hold, state, value)
                 call = Call(object_id, name, args, kwargs)
                 coroutine = _conclude(connection, state, payload, call, value)
             start = end
@@ -205,6 +223,7 @@ def oneway_calls(  # noqa: PLR0912, PLR0915 - the hot path, in one frame
                 done()
             except IndexError:
                 start = TAKEN
+                leave_gate(served, state)
                 host.resume_oneway(connection, coroutine)
                 break
             if coroutine is not None:
@@ -214,7 +233,7 @@ def oneway_calls(  # noqa: PLR0912, PLR0915 - the hot path, in one frame
                 break
         # Nothing of the program's is to be kept until the next request.
         data = payload = parts = value = target = args = kwargs = None  # type: ignore[assignment]
-        call = coroutine = state = method = function = registration = None
+        call = coroutine = alone = state = method = function = registration = None
 
 
 def _are_keywords(kwargs: object) -> bool:

@@ -21,6 +21,7 @@ from itertools import filterfalse
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from pyro_protocol.context import call_state
+from pyro_protocol.contract.concurrency import SERIAL
 from pyro_protocol.logs import log_exception
 from pyro_protocol.session.plain_calls import make_known, new_hold, plain_calls
 from pyro_protocol.wire import FLAG_ONEWAY, Frame
@@ -574,13 +575,12 @@ class ThreadHost(SelectorHost):
             if start == TAKEN:
                 return self._leave_call(connection, GO_ON)
             connection.rest_start = start
-            if (
+            if start != len(data) and (
                 # Only after some that were whole: nobody holds a worker by dripping.
-                start == before
-                or end_of_message(data, start) <= len(data)
-                or self._pool.backlog
-                or self._ending
+                start == before or end_of_message(data, start) <= len(data)
             ):
+                return GO_ON
+            if self._pool.backlog or self._ending:
                 return GO_ON
             try:
                 more = receive(RECEIVE_SIZE)
@@ -710,7 +710,11 @@ def _take(connection: Connection) -> bool:
         # The one who carries it out goes on with those that are queued meanwhile.
         connection.rest_start = call.end
         connection.oneway_running = True
-        connection.served.beside += 1
+        served = connection.served
+        served.beside += 1
+        gates = served.service.dispatcher._gates  # noqa: SLF001 - as `make_known` does
+        if call.alone is not None and gates is not None:
+            gates.enter_alone(call.alone, SERIAL)
     make_known(connection.served, call)
     return True
 
