@@ -21,8 +21,8 @@ PROGRAM: Final = Path(__file__).parent / "programs" / "counting_served.py"
 
 # Of a request in the client, which for the gateway is none of ours, and in the server.
 MOST: Final = {
-    "look-up, memory": (455, 560),
-    "look-up, sqlite": (455, 615),
+    "look-up, memory": (415, 560),
+    "look-up, sqlite": (415, 615),
     "registration, memory": (680, 1_240),
     "registration, sqlite": (680, 1_600),
     "request of the gateway": (0, 1_820),

@@ -91,7 +91,6 @@ class URI:
         put(self, "sockname", sockname)
         put(self, "host", host)
         put(self, "port", port)
-        put(self, "_hash", hash((protocol, name, sockname, host, port)))
 
     @classmethod
     def from_state(
@@ -173,7 +172,13 @@ class URI:
         return self.state == other.state
 
     def __hash__(self) -> int:
-        return self._hash
+        try:
+            return self._hash
+        except AttributeError:
+            # Made when it is needed: most URIs are looked up, used, and forgotten.
+            result = hash(self.state)
+            object.__setattr__(self, "_hash", result)
+            return result
 
     def __setattr__(self, name: str, value: builtins.object) -> None:
         raise AttributeError(f"a URI does not change; make a new one to set {name!r}")
@@ -214,7 +219,10 @@ def uri_of(uri: str | URI, default_port: int) -> URI:
 
 @lru_cache(256)
 def _kept_uri(uri: str, default_port: int) -> URI:
-    return URI(uri, default_port=default_port)
+    # What `URI` does with a text that is not long.
+    result = URI.__new__(URI)
+    result._set(*_kept_fields(uri, default_port))  # noqa: SLF001 - as above
+    return result
 
 
 @lru_cache(256, typed=True)

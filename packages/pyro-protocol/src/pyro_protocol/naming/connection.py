@@ -156,7 +156,9 @@ class Connection:
         # The lock is held during the call too: only so it is certain that what
         # arrives on an idle connection is its end.
         with self._lock:
-            channel = self._usable(operation)
+            channel = self._channel
+            if channel is None or channel.closed or not operation.repeatable:
+                channel = self._usable(operation)
             connects = len(self._uris)
             while True:
                 if channel is None:
@@ -224,18 +226,16 @@ class Connection:
         raise failure
 
     def _call(self, channel: BlockingChannel, operation: Operation[Result]) -> Result:
+        accepted = channel.accepted
         if operation.needs:
-            check_ability(operation.needs, channel.uri, channel.accepted)
+            check_ability(operation.needs, channel.uri, accepted)
         if self._timeout is not None:
             channel.timeout = self._timeout + operation.wait
         name_server = channel.uri.object_id
-        if (
-            operation.quick
-            and channel.accepted is not None
-            and operation.quick in channel.accepted.methods
-        ):
+        quick = operation.quick
+        if quick and accepted is not None and quick in accepted.methods:
             (text,) = operation.args
-            answer = channel.call_with_text(name_server, operation.quick, text)
+            answer = channel.call_with_text(name_server, quick, text)
         else:
             answer = channel.call(name_server, operation.method, operation.args, {})
         return operation.result(answer)

@@ -120,7 +120,7 @@ def count() -> Operation[int]:
 
 def find(name: str) -> Operation[URI]:
     """Look up a name."""
-    return Operation("lookup", (name,), repeatable=True, read=_uri, quick="locate")
+    return _Find(name)
 
 
 def find_with_metadata(name: str) -> Operation[tuple[URI, set[str]]]:
@@ -296,6 +296,22 @@ def _tags(metadata: Iterable[str]) -> list[str]:
 
 def _uri(answer: Any) -> URI:
     return uri_of(answer, config.NS_PORT)
+
+
+class _Find(Operation[URI]):
+    """A look-up, as most operations are; only the name differs."""
+
+    __slots__ = ()
+
+    method = "lookup"
+    repeatable = True
+    needs = ""
+    quick = "locate"
+    wait = 0.0
+    read = staticmethod(_uri)
+
+    def __init__(self, name: str) -> None:
+        self.args = (name,)
 
 
 def _nothing(_answer: object) -> None:

@@ -70,6 +70,7 @@ _LONGEST_TEXT: Final = 1024
 _WAIT_ALL: Final = getattr(socket, "MSG_WAITALL", 0)
 _SERPENT: Final = serializers["serpent"]
 _NATIVE: Final = serializers["native"]
+_NATIVE_ID: Final = _NATIVE.id
 
 
 def rejected(uri: URI, event: ConnectRefused) -> CommunicationError:
@@ -419,7 +420,7 @@ class BlockingChannel:
         try:
             if (
                 begun is None
-                and serializer_id == _NATIVE.id
+                and serializer_id == _NATIVE_ID
                 and type(payload) is bytes
                 and not (flags or self._timed)
                 and call_state.get() is None
@@ -453,12 +454,12 @@ class BlockingChannel:
         serializer = self.serializer
         if (
             self.timeout is None
-            and serializer.id == _NATIVE.id
+            and serializer.id == _NATIVE_ID
             and type(text) is str
             and len(text) <= _LONGEST_TEXT
-            and not (self._timed or self._compresses)
+            and not self._timed
             and call_state.get() is None
-            and self._session.plain
+            and self._session._plain  # noqa: SLF001 - the hot path
         ):
             start, end = begin_text_call(object_id, method)
             try:
@@ -470,7 +471,7 @@ class BlockingChannel:
                 answer = self._exchange_quickly(payload)
                 if type(answer) is bytes:
                     return serializer.loads(answer)
-                return self.read(answer, serializer.id)  # type: ignore[arg-type] # nothing else is left
+                return self.read(answer, _NATIVE_ID)  # type: ignore[arg-type] # nothing else is left
         return self.call(object_id, method, (text,), {})
 
     def usual(self, object_id: str) -> Any:  # noqa: ARG002 - see below
@@ -575,7 +576,7 @@ class BlockingChannel:
         """
         size = len(payload)
         if size >= JOIN_BELOW:
-            result = self.exchange(_NATIVE.id, payload)
+            result = self.exchange(_NATIVE_ID, payload)
             assert result is not None  # noqa: S101 - it is no oneway call
             return result
         session = self._session
