@@ -261,6 +261,9 @@ def test_a_connection_and_an_open_stream_take_little_memory() -> None:
                 for proxy in proxies:
                     proxy._pyroBind()
                 connected = traced()
+                for proxy in proxies:
+                    assert proxy.add(2, 3) == 5
+                calling = traced()
                 streams = [iter(first.count(1_000)) for _ in range(count)]
                 for stream in streams:
                     assert next(stream) == 0
@@ -272,4 +275,5 @@ def test_a_connection_and_an_open_stream_take_little_memory() -> None:
         tracemalloc.stop()
     # Client and server together, without what the kernel keeps.
     assert (connected - before) / count < 30_000, "a connection"
-    assert (streaming - connected) / count < 60_000, "a stream"
+    assert (calling - connected) / count < 20_000, "what calls need"
+    assert (streaming - calling) / count < 60_000, "a stream"

@@ -109,7 +109,7 @@ def new_packer(default: Callable[[Any], object] = _default) -> Packer:
 def new_arguments_packer() -> Callable[[object], bytes]:
     """Return what writes a tuple of ``ATOMS``, or a dictionary of them, as one."""
     # Types that are taken strictly would leave the tuple out.
-    pack: Callable[[object], bytes] = Packer().pack
+    pack: Callable[[object], bytes] = Packer(buf_size=_BUFFER).pack
     return pack
 
 

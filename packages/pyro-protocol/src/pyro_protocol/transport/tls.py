@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 from typing import TYPE_CHECKING, TypeGuard
 
 if TYPE_CHECKING:
-    import socket
     import ssl
 
     from ..config import Configuration
@@ -21,6 +21,8 @@ __all__ = [
 
 def is_encrypted(sock: socket.socket) -> TypeGuard[ssl.SSLSocket]:
     """Whether a socket is one of TLS."""
+    if type(sock) is socket.socket:
+        return False
     # The module takes long to import; without it there are no such sockets. Another
     # thread may be importing it just now.
     kind = getattr(sys.modules.get("ssl"), "SSLSocket", None)
