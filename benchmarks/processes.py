@@ -23,10 +23,10 @@ __all__ = ["Pair", "PeerError", "Worker"]
 
 _WORKER: Final = Path(__file__).with_name("worker.py")
 
-_START_TIMEOUT: Final = 30.0
+_START_TIMEOUT: Final = 120.0
 """Seconds for a server to announce itself: an interpreter starts, all is busy."""
 
-_SAMPLE_TIMEOUT: Final = 60.0
+_SAMPLE_TIMEOUT: Final = 120.0
 """Seconds beyond those of the sample: connecting, warming up, the last transfer."""
 
 _STOP_TIMEOUT: Final = 5.0

@@ -28,7 +28,7 @@ def test_time_is_measured_for_every_size_and_drawn(tmp_path: Path) -> None:
         *("--only=ours,payload,objects,classes", "--rounds=1", "--seconds=0.01"),
         *(f"--json={figures}", f"--plot={plot}"),
     )
-    assert result.returncode == 0, result.stderr
+    assert result.returncode == 0, result.stdout + result.stderr
     found = json.loads(figures.read_text())
     assert set(found) == {"payload", "objects", "classes"}
     for times in found.values():
@@ -48,7 +48,7 @@ def test_time_is_measured_for_every_size_and_drawn(tmp_path: Path) -> None:
 
 def test_memory_of_connections_and_streams_is_printed() -> None:
     result = run("--only=ours,memory", "--rounds=1", "--seconds=0.01")
-    assert result.returncode == 0, result.stderr
+    assert result.returncode == 0, result.stdout + result.stderr
     (row,) = [
         line for line in result.stdout.splitlines() if line.startswith("| **ours")
     ]

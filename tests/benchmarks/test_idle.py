@@ -27,7 +27,7 @@ def test_a_server_is_measured_with_its_idle_connections(tmp_path: Path) -> None:
         *("--only=ours", "--connections=30", "--rounds=1", "--seconds=0.01"),
         f"--json={file}",
     )
-    assert result.returncode == 0, result.stderr
+    assert result.returncode == 0, result.stdout + result.stderr
     assert "| **ours** (default: native) | 30 |" in result.stdout
     figures = json.loads(file.read_text())["ours"]
     assert figures["connections"] == 30

@@ -26,7 +26,7 @@ def test_imports_are_measured_beside_an_interpreter_that_imports_nothing(
 ) -> None:
     file = tmp_path / "samples.json"
     result = run("--only=proxy,asyncio", "--rounds=2", f"--json={file}")
-    assert result.returncode == 0, result.stderr
+    assert result.returncode == 0, result.stdout + result.stderr
     assert "| `from pyro_client import Proxy` |" in result.stdout
     samples = json.loads(file.read_text())
     assert set(samples) == {"nothing", "proxy", "asyncio"}

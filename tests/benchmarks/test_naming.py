@@ -29,7 +29,7 @@ def test_both_storages_are_measured_with_every_size(tmp_path: Path) -> None:
         *("--only=ours,ours-sql", "--sizes=20,40", "--rounds=2", "--seconds=0.01"),
         *(f"--json={figures}", f"--plot={plot}"),
     )
-    assert result.returncode == 0, result.stderr
+    assert result.returncode == 0, result.stdout + result.stderr
     rows = [line for line in result.stdout.splitlines() if line.startswith("| **ours")]
     assert len(rows) == 4 * 2
     results = json.loads(figures.read_text())

@@ -32,7 +32,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_every_measure_of_a_peer_is_in_a_table_and_in_the_json(tmp_path: Path) -> None:
     file = tmp_path / "figures.json"
     result = run("--only=raw,pinned", "--rounds=1", "--seconds=0.01", f"--json={file}")
-    assert result.returncode == 0, result.stderr
+    assert result.returncode == 0, result.stdout + result.stderr
     rows = [line for line in result.stdout.splitlines() if "| raw Python" in line]
     assert len(rows) == len(OF_RAW)
     assert "Table 1: client and server pinned to one CPU" in result.stdout
@@ -55,7 +55,7 @@ def test_every_measure_of_a_peer_is_in_a_table_and_in_the_json(tmp_path: Path) -
 
 def test_each_placement_has_a_table_of_its_own() -> None:
     result = run("--only=raw,sequential", "--rounds=1", "--seconds=0.01")
-    assert result.returncode == 0, result.stderr
+    assert result.returncode == 0, result.stdout + result.stderr
     tables = result.stdout.count("\n## Table")
     # On a machine with a single CPU there are no two to be on.
     assert tables == (3 if len(os.sched_getaffinity(0)) > 1 else 2)
@@ -82,7 +82,7 @@ def test_what_a_measure_sets_for_us_does_not_keep_pyro5_from_starting() -> None:
         *("--only=ours,pyro5,items,unpinned", "--rounds=1", "--seconds=0.01"),
         f"--pyro5-python={pyro5_python()}",
     )
-    assert result.returncode == 0, result.stderr
+    assert result.returncode == 0, result.stdout + result.stderr
     assert "| Pyro5 (default" in result.stdout
 
 

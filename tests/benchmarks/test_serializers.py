@@ -16,7 +16,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 def test_every_serializer_is_measured_with_every_value_that_it_can_write() -> None:
     result = run("--rounds=1", "--seconds=0.001", "--only=call,records,bytes")
-    assert result.returncode == 0, result.stderr
+    assert result.returncode == 0, result.stdout + result.stderr
     _, call, records, data = result.stdout.split("\n## ")
     for table in (call, records):
         assert table.count(" (ours) |") == 5
