@@ -45,10 +45,11 @@ MOST: Final = {
     "batch": (71, 65),
     "stream": (125, 160),
     "asked item": (475, 620),
-    # The event loop is half of the first, and most of the last.
-    "async call": (1_570, 510),
-    "calls at once": (870, 560),
-    "calls in tasks": (1_300, 600),
+    # The event loop is half of the first in the client, and most of the last. A server
+    # that is slow gives the connection back between the calls.
+    "async call": (1_540, 900),
+    "calls at once": (870, 900),
+    "calls in tasks": (1_340, 900),
 }
 
 
@@ -59,7 +60,8 @@ def counted(*beside: int) -> dict[str, dict[str, float]]:
         env=clean_environment(),
         capture_output=True,
         text=True,
-        timeout=DEADLINE,
+        # It is busy all the time, and everything in it is traced.
+        timeout=2 * DEADLINE,
         check=False,
     )
     assert done.returncode == 0, done.stderr

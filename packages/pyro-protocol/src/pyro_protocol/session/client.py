@@ -21,7 +21,7 @@ from ..serializers import Serializer, serializers
 from ..serializers.marshal_reader import read_simple
 from ..serializers.opt_in import PICKLED_NAMES
 from ..wire import NO_ANNOTATIONS, Annotations, Frame, FrameError, MessageType
-from ..wire.frame import FLAG_CORRELATION, MAGIC, PREFIX
+from ..wire.frame import FLAG_CORRELATION, HEADER_SIZE, JOIN_BELOW, MAGIC, PREFIX
 from .capabilities import (
     DEFAULT_CAPABILITIES,
     HEARTBEAT,
@@ -39,6 +39,7 @@ from .handshakes import (
     write_connect,
 )
 from .peer import Peer
+from .short_messages import ANSWER, NO_MORE, split_header
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -352,7 +353,27 @@ class ClientSession(Peer):
         """
         if self._state is not _OPEN or self._events:
             return None
-        frame = self._decoder.only_frame(data)
+        size = len(data) - HEADER_SIZE
+        decoder = self._decoder
+        if 0 < size < JOIN_BELOW and self._plain and self._routes:
+            # A value in the native format, and nothing besides.
+            beginning, sequence, payload_size, rest = split_header(data)
+            if (
+                beginning == ANSWER
+                and payload_size == size
+                and rest == NO_MORE
+                and sequence in self._expected
+                and not (self._argument_streams or decoder.buffered)
+            ):
+                self._expected.remove(sequence)
+                return tuple.__new__(
+                    Frame,
+                    (
+                        _RESULT, _NATIVE_ID, 0, sequence, data[HEADER_SIZE:],
+                        NO_ANNOTATIONS, None,
+                    ),
+                )  # fmt: skip
+        frame = decoder.only_frame(data)
         if frame is not None:
             if self._routes and (frame.kind != _RESULT or self._argument_streams):
                 return None

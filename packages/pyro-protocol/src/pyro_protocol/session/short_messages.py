@@ -54,6 +54,7 @@ __all__ = [
     "items_beginning",
     "join_header",
     "join_item_start",
+    "split_header",
 ]
 
 # The header up to the sequence number; it, and the size of the payload; then the size
@@ -96,6 +97,9 @@ NO_MORE: Final = _REST.pack(0, MAGIC)
 
 join_header: Final = _HEADER.pack
 """Returns a header, given its beginning, sequence number, size and end."""
+
+split_header: Final = _HEADER.unpack_from
+"""Returns these parts of the header at the beginning of a message."""
 
 # The same for an answer that is nothing but large bytes, which stand apart: after the
 # header the annotation that tells of them, and the head of the payload.

@@ -17,20 +17,23 @@ __all__ = [
     "begins_with_request",
     "end_of_message",
     "has_several",
+    "sizes_of",
 ]
 
 # Where a header tells the type, the flags, and the sizes of payload and annotations.
 _KIND_AT: Final = 6
 _LOW_FLAGS_AT: Final = 9
-_SIZES_AT: Final = 12
-_SIZES: Final = struct.Struct("!II")
+_SIZES: Final = struct.Struct("!12xII")
+
+sizes_of: Final = _SIZES.unpack_from
+"""Returns the sizes of payload and annotations, given bytes and where a header is."""
 
 
 def end_of_message(data: bytes, start: int) -> int:
     """Return where the message ends that begins at ``start``, or its header."""
     if len(data) - start < HEADER_SIZE:
         return start + HEADER_SIZE
-    payload, annotations = _SIZES.unpack_from(data, start + _SIZES_AT)
+    payload, annotations = sizes_of(data, start)
     size: int = HEADER_SIZE + payload + annotations
     return start + size
 

@@ -24,7 +24,7 @@ from pyro_protocol.context import call_state
 from pyro_protocol.contract.concurrency import SERIAL
 from pyro_protocol.logs import log_exception
 from pyro_protocol.session.plain_calls import make_known, new_hold, plain_calls
-from pyro_protocol.wire import FLAG_ONEWAY, Frame
+from pyro_protocol.wire import FLAG_ONEWAY, HEADER_SIZE, Frame
 
 from ..byte_streams import DONT_WAIT, RECEIVE_SIZE, SMALL_RECEIVE
 from .messages import (
@@ -33,6 +33,7 @@ from .messages import (
     begins_with_request,
     end_of_message,
     has_several,
+    sizes_of,
 )
 from .plain_oneway import TAKEN, OnewayCall, oneway_calls
 from .requests import GO_ON, INVOKE, LET_GO, TO_LOOP, Next
@@ -491,7 +492,11 @@ class ThreadHost(SelectorHost):
         run: Callable[[tuple[bytes, int]], int] | None = None
         until = time.monotonic() + _LONGEST_BURST
         while start < len(data) and not (self._pool.backlog or self._ending):
-            end = end_of_message(data, start)
+            # What `end_of_message` tells, without a call for each.
+            end = start + HEADER_SIZE
+            if end <= len(data):
+                payload, annotations = sizes_of(data, start)
+                end += payload + annotations
             if end > len(data):
                 if not start or end - start > RECEIVE_SIZE:
                     break

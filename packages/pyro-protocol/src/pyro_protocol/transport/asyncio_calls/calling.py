@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from ...context import call_state, concerns_calls
 from ...errors import CommunicationError, ConnectionClosedError
 from ...serializers import serializers
-from ...serializers.native_packing import ATOMS, new_packer
+from ...serializers.native_packing import ATOMS, NUMBERS, new_packer
 from ...session.capabilities import CANCEL, MULTIPLEX
 from ...wire import (
     FLAG_ONEWAY,
@@ -117,7 +117,10 @@ class AsyncCaller(AsyncWriter):
         waiting: asyncio.Future[Frame] = self.loop.create_future()
         self._waiting[sequence] = waiting
         self._unwritten += 1
-        if self._flush_is_due and self._collected < MOST_COLLECTED:
+        if len(self._waiting) == 1:
+            # The usual case: it is alone.
+            self._flush()
+        elif self._flush_is_due and self._collected < MOST_COLLECTED:
             self._collected += 1
         else:
             self._written()
@@ -155,10 +158,11 @@ class AsyncCaller(AsyncWriter):
             or ((state := call_state.get()) is not None and concerns_calls(state))
         ):
             return None
-        for argument in (*args, *kwargs.values()) if kwargs else args:
-            kind = type(argument)
-            if kind not in ATOMS or (kind is str and len(argument) > _SMALL):
-                return None
+        if kwargs or not NUMBERS.issuperset(map(type, args)):
+            for argument in (*args, *kwargs.values()):
+                kind = type(argument)
+                if kind not in ATOMS or (kind is str and len(argument) > _SMALL):
+                    return None
         try:
             payload = pack([self.object_id, method, [*args], kwargs])
         except Exception:  # noqa: BLE001 - raised again where it is explained
@@ -393,13 +397,6 @@ class AsyncCaller(AsyncWriter):
         self.retired = True
         self.usable = False
         self._close_if_idle()
-
-    def _answered(self, frame: Frame) -> None:
-        waiting = self._waiting.pop(frame.sequence, None)
-        if waiting is None or waiting.done():
-            self._drop(frame)
-        else:
-            waiting.set_result(frame)
 
     def _fail(self, error: CommunicationError) -> None:
         self.usable = False

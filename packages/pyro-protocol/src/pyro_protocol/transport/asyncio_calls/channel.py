@@ -217,17 +217,19 @@ class AsyncCallingChannel(AsyncCaller):
     def get_buffer(self, sizehint: int) -> memoryview:
         """Return where to read to; called by the event loop."""
         del sizehint
-        space = self._session.space
-        if space is not None:
+        # Not by way of `space`, which would be two calls more.
+        body = self._session._decoder._body  # noqa: SLF001
+        if body is not None:
             self._piece = None
-            return space
+            return body.space
         self._piece = self._space
         return self._space
 
     def buffer_updated(self, nbytes: int) -> None:
         """Take in bytes; called by the event loop."""
-        if self._heartbeat is not None:
-            self._heartbeat.received()
+        heartbeat = self._heartbeat
+        if heartbeat is not None:
+            heartbeat.heard = heartbeat.time()
         session = self._session
         piece, self._piece = self._piece, None
         try:
@@ -238,7 +240,11 @@ class AsyncCallingChannel(AsyncCaller):
                 frame = session.only_reply(data)
                 if frame is not None:
                     # The usual case: one whole answer.
-                    self._answered(frame)
+                    waiting = self._waiting.pop(frame.sequence, None)
+                    if waiting is None or waiting.done():
+                        self._drop(frame)
+                    else:
+                        waiting.set_result(frame)
                     if self._queue:
                         self._next_turns()
                     if self.retired:

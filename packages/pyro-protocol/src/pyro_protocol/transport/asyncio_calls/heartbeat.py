@@ -21,9 +21,22 @@ class AsyncHeartbeat:
         timeout: how many seconds it has to answer.
         ping: asks the peer.
         dead: called with the seconds of silence when no answer has come in time.
+
+    Attributes:
+        heard: when something has arrived last; to be set by whoever receives.
+        time: tells the time.
     """
 
-    __slots__ = ("_dead", "_heard", "_heartbeat", "_last", "_loop", "_ping", "_timer")
+    __slots__ = (
+        "_dead",
+        "_heartbeat",
+        "_last",
+        "_loop",
+        "_ping",
+        "_timer",
+        "heard",
+        "time",
+    )
 
     def __init__(
         self,
@@ -34,15 +47,13 @@ class AsyncHeartbeat:
         dead: Callable[[float], None],
     ) -> None:
         self._loop = asyncio.get_running_loop()
-        self._heard = self._last = self._loop.time()
-        self._heartbeat = Heartbeat(interval, timeout, self._heard)
+        self.time: Callable[[], float] = self._loop.time
+        self.heard: float = self.time()
+        self._last = self.heard
+        self._heartbeat = Heartbeat(interval, timeout, self.heard)
         self._ping = ping
         self._dead = dead
         self._timer = self._loop.call_at(self._heartbeat.due, self._look)
-
-    def received(self) -> None:
-        """Take notice that something has arrived."""
-        self._heard = self._loop.time()
 
     def stop(self) -> None:
         """Look no more; harmless if it was stopped."""
@@ -52,10 +63,10 @@ class AsyncHeartbeat:
         """See whether the peer is to be asked, or has not answered in time."""
         now = self._loop.time()
         heartbeat = self._heartbeat
-        if self._heard > self._last:
+        if self.heard > self._last:
             # Only now, as what arrives often must not cost much.
-            self._last = self._heard
-            heartbeat.received(self._heard)
+            self._last = self.heard
+            heartbeat.received(self.heard)
         if heartbeat.is_dead(now):
             self._dead(now - self._last)
             return
