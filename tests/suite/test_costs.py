@@ -35,13 +35,13 @@ PROGRAMS: Final = Path(__file__).parent / "programs"
 # with one call, one call of a batch of 500, or one item of a stream of 5,000, or of one
 # whose items are asked for one by one. The most of Python 3.11 to 3.13.
 MOST: Final = {
-    "call": (300, 510),
+    "call": (300, 480),
     "connection": (3_000, 3_900),
     "oneway call": (185, 260),
     # A server that is slow shares the work with its loop.
     "large bytes": (385, 3_400),
-    "serpent call": (920, 1_110),
-    "records": (990, 1_300),
+    "serpent call": (920, 1_080),
+    "records": (990, 1_250),
     "batch": (71, 65),
     "stream": (125, 160),
     "asked item": (475, 620),
@@ -87,7 +87,7 @@ def test_a_small_call_goes_through_few_functions(
     costs: dict[str, dict[str, float]],
 ) -> None:
     assert costs["call"]["client functions"] < 3
-    assert costs["call"]["server functions"] < 5
+    assert costs["call"]["server functions"] < 3
 
 
 def test_a_call_does_not_grow_with_what_else_there_is(
@@ -237,12 +237,15 @@ def test_calls_need_little_memory_and_leave_none_behind(adder: Daemon) -> None:
         try:
             call(100)
             left, at_once = grown_by(call, 10_000)
+            least_at_once = min(grown_by(call, 20)[1] for _ in range(20))
         finally:
             tracemalloc.stop()
     # Of both sides, which are one process here. One of them may be receiving, and have
     # its buffer; ten bytes a call would be a leak.
     assert left < 100_000
     assert at_once < 200_000
+    # Unless one of them had to wait long, what is received goes into small ones.
+    assert least_at_once < 30_000
 
 
 def test_a_connection_and_an_open_stream_take_little_memory() -> None:
