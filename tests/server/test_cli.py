@@ -172,6 +172,28 @@ def test_a_unix_socket(
     assert not (folder / "socket").exists()
 
 
+# Asks for the end where nothing that is raised comes out of.
+RESTLESS = """
+import os, weakref
+from house import Thermostat
+
+def end(_reference):
+    os.kill(os.getpid(), {number})
+
+gone = weakref.ref(Thermostat(), end)
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no such signals")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_no_import_can_swallow_a_signal(folder: Path, number: int) -> None:
+    (folder / "restless.py").write_text(RESTLESS.format(number=int(number)))
+    arguments = ("-m", "pyro_server", "restless:Thermostat", "--no-ns")
+    with Program(*arguments, folder=folder) as program:
+        assert program.wait() == 0
+    assert "Pyro daemon running." not in program.lines
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_names_are_in_the_name_server_while_it_serves(
     serve: Callable[..., Program],

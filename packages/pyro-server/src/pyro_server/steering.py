@@ -67,6 +67,7 @@ class Steering:
         self._supervisor = supervisor
         self._daemon: Daemon | None = None
         self._before_end: Callable[[], None] = lambda: None
+        self._interrupted = False
         # When it was asked to end.
         self._ending: float | None = None
         self._asked: SimpleQueue[str | None] = SimpleQueue()
@@ -83,9 +84,14 @@ class Steering:
         Args:
             daemon: what is ended.
             before_end: called when it is to end, before the drain.
+
+        Raises:
+            KeyboardInterrupt: it was to end before this.
         """
         self._before_end = before_end
         self._daemon = daemon
+        if self._interrupted:
+            raise KeyboardInterrupt
 
     def __enter__(self) -> Self:
         handlers: dict[signal.Signals, Any] = {signal.SIGTERM: self._on_end}
@@ -119,6 +125,8 @@ class Steering:
 
     def _on_end(self, number: int, _frame: Any) -> None:
         if self._daemon is None:
+            # That is lost in a finalizer, or in one of the callbacks of an import.
+            self._interrupted = True
             raise KeyboardInterrupt
         self._asked.put(signal.Signals(number).name)
 
