@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import FrameType
 
-ROUNDS = 20
-MOST_ROUNDS = 80
+ROUNDS = 10
+MOST_ROUNDS = 50
 WARM_UP = 60
 # So few that a server that is slow does not share them among its workers.
 FEW = 30
