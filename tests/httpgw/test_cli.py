@@ -153,6 +153,49 @@ def test_it_ends_cleanly_while_it_starts_a_worker(
     assert ended.returncode == 0
 
 
+# Ends itself where nothing that is raised comes out of, when it begins to serve.
+SWALLOWED: Final = """
+import os
+import sys
+import weakref
+
+from pyro_httpgw import cli
+
+serve = cli._serve
+
+def end_and_serve(options, sock):
+    made = type("Made", (), {{}})()
+    reference = weakref.ref(made, lambda gone: os.kill(os.getpid(), {number}))
+    del made
+    serve(options, sock)
+
+cli._serve = end_and_serve
+sys.unraisablehook = lambda unraisable: None
+sys.exit(cli.main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no such signals")
+@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_no_import_can_swallow_a_signal(
+    site: Site, server: tuple[str, str], number: signal.Signals, workers: str
+) -> None:
+    program = SWALLOWED.format(number=int(number))
+    arguments = [*server, "--workers", workers, "--port", "0"]
+    ended = subprocess.run(
+        [sys.executable, "-c", program, *arguments],
+        env=os.environ | place_of(site),
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE,
+        check=False,
+    )
+    assert ended.stderr == ""
+    assert ended.stdout.endswith("Pyro HTTP gateway stopped.\n")
+    assert ended.returncode == 0
+
+
 # Ends itself when what is to serve exists, but not yet its event loop.
 INTERRUPTED_LOOP: Final = """
 import asyncio

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import signal
 import sys
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ from pyro_protocol.errors import PyroError
 from .routing import PREFIX
 from .serving.choice import chosen_server, serve_here
 from .serving.command_line import KEY_VARIABLE, parse_arguments
+from .serving.interruption import take_signals
 from .serving.listening import address_of, listen, remove_file, tls_context
 from .settings import ConfigurableApplication
 
@@ -39,8 +39,7 @@ def main(arguments: Sequence[str] | None = None, prog: str = "pyro-httpgw") -> i
     except PyroError as error:
         print(f"{prog}: {error}", file=sys.stderr)
         return 1
-    # Like Ctrl-C. A web server may have handlers of its own meanwhile.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    take_signals()
     try:
         with sock:
             _announce(options, sock)

@@ -7,6 +7,7 @@ import threading
 from typing import TYPE_CHECKING, Final
 
 from ..wsgi import WsgiApplication
+from .interruption import raise_if_interrupted
 from .listening import tls_context
 from .options import GRACE_SECONDS
 from .threading_server import GatewayServer
@@ -52,6 +53,7 @@ def run(
         else:
             # With a time limit, because Windows notices Ctrl-C only between two waits.
             while serving.is_alive():
+                raise_if_interrupted()
                 serving.join(1.0)
     finally:
         server.shutdown()

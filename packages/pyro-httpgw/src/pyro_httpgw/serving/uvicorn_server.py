@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from ..asgi import AsgiApplication
 from .guarding import ConnectionGuard
 from .http_connection import HttpConnection, ServerState
+from .interruption import raise_if_interrupted
 from .listening import file_limit
 from .options import GRACE_SECONDS
 
@@ -80,6 +81,7 @@ def run(
     # It takes signals as soon as it serves; before that one would break off an event
     # loop that is being made.
     with server.capture_signals():
+        raise_if_interrupted()
         server.run(sockets=[sock])
 
 

@@ -18,6 +18,7 @@ from pyro_protocol.errors import PyroError
 
 from ..operation.metrics import FOLDER_VARIABLE
 from .choice import serve_here
+from .interruption import raise_if_interrupted
 from .options import GRACE_SECONDS
 
 if TYPE_CHECKING:
@@ -77,6 +78,7 @@ def _keep_serving(options: ServeOptions, sock: socket.socket) -> None:
     short_lives = 0
     try:
         while True:
+            raise_if_interrupted()
             while len(workers) < options.workers:
                 with _without_interruption():
                     workers.append(_Worker(options, sock))
