@@ -14,6 +14,7 @@ from support.hosting import DEADLINE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 
 class Mirror:
@@ -173,6 +174,19 @@ def closed_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
     return port
+
+
+@pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="of systems with them")
+def test_a_unix_socket_that_is_away_leaves_none_unclosed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unraisable: list[object] = []
+    monkeypatch.setattr("sys.unraisablehook", unraisable.append)
+    with FaultyLine(f"./u:{tmp_path / 'nowhere'}") as line:
+        host, port = line.location.split(":")
+        with socket.create_connection((host, int(port)), DEADLINE) as sock:
+            assert sock.recv(1) == b""
+    assert unraisable == []
 
 
 def test_uris_lead_through_the_line(line: FaultyLine) -> None:

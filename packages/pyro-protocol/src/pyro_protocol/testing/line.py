@@ -334,7 +334,11 @@ def _uri_of(address: str | tuple[str, int] | URI) -> URI:
 def _connected(uri: URI) -> socket.socket:
     if uri.sockname is not None:
         sock = socket.socket(socket.AF_UNIX)
-        sock.settimeout(_PATIENCE)
-        sock.connect(uri.sockname)
+        try:
+            sock.settimeout(_PATIENCE)
+            sock.connect(uri.sockname)
+        except BaseException:
+            sock.close()
+            raise
         return sock
     return socket.create_connection((uri.host, uri.port), _PATIENCE)
