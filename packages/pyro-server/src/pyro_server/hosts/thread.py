@@ -407,7 +407,9 @@ class ThreadHost(SelectorHost):
         send = stream.sender()
         pen = connection.pen
         pool = self._pool
-        size = session.large_start or SMALL_RECEIVE
+        # What comes next is mostly as long as what the loop has read.
+        is_small = len(connection.rest) <= SMALL_RECEIVE
+        size = session.large_start or (SMALL_RECEIVE if is_small else RECEIVE_SIZE)
         if connection.rest:
             step = self._carry_out_all(connection, connection.rest, carry_out)
             if step is not GO_ON or connection.waiting:
