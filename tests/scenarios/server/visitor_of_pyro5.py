@@ -33,7 +33,7 @@ with Pyro5.api.Proxy("PYRONAME:town.workshop") as workshop:
     except AttributeError as error:
         found["private"] = "private" in str(error)
     workshop.note(serializer)
-    found["oneway"] = serializer in workshop.notes(1)
+    found["oneway"] = serializer in workshop.notes(serializer)
     found["methods"] = sorted(workshop._pyroMethods)
     found["attributes"] = sorted(workshop._pyroAttrs)
     if serializer != "marshal":

@@ -63,10 +63,10 @@ class Workshop:
             self._notes.append(text)
             self._noted.notify_all()
 
-    def notes(self, count: int) -> list[str]:
-        """Return the notes, once there are so many."""
+    def notes(self, expected: str) -> list[str]:
+        """Return the notes, once this one is among them."""
         with self._noted:
-            self._noted.wait_for(lambda: len(self._notes) >= count, timeout=20)
+            self._noted.wait_for(lambda: expected in self._notes, timeout=60)
             return list(self._notes)
 
     def lend(self) -> Tool:
