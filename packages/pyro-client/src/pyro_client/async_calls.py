@@ -43,8 +43,10 @@ class Telling:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._ended: list[tuple[Callable[[Any], object], CallFuture, Context]] = []
-        self.call_exception_handler = loop.call_exception_handler
-        self.get_debug = loop.get_debug
+        self.call_exception_handler: Callable[[dict[str, Any]], None] = (
+            loop.call_exception_handler
+        )
+        self.get_debug: Callable[[], bool] = loop.get_debug
 
     def call_soon(
         self, callback: Callable[[Any], object], call: CallFuture, *, context: Context

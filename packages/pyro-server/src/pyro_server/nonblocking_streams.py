@@ -36,8 +36,8 @@ class NonBlockingStream:
         sock.settimeout(0)
         # One thread may read while another writes, which OpenSSL does not allow.
         self._lock = threading.Lock()
-        self.sock = sock
-        self.wants_write = False
+        self.sock: socket.socket = sock
+        self.wants_write: bool = False
         self._shaken = not isinstance(sock, ssl.SSLSocket)
 
     def handshake(self) -> bool:
