@@ -30,6 +30,7 @@ KINDS: Final = pytest.mark.parametrize("kind", ["asyncio", "uvloop"])
 
 VALUES: Final[list[Any]] = [
     *(None, True, 0, 127, -33, 1 << 63, 1 << 80, 1.5, "", "é" * 500, "x" * 100_000),
+    *(bytes(range(256)) * count for count in (4, 64, 80, 300)),
     *(b"", b"bytes", [], {}, (), (1, (2, "3")), {"a": [1]}, [{"b": (1,)}]),
 ]
 

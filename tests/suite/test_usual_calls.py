@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -110,6 +111,20 @@ def test_small_values_and_longer_ones_take_turns(used: Proxy) -> None:
         4,
     ):
         assert used.echo("x" * size) == "x" * size
+
+
+@pytest.mark.parametrize(
+    "size", [255, 256, 1023, 1024, 20_000, *range(JOIN_BELOW - 50, JOIN_BELOW + 2)]
+)
+def test_bytes_of_any_size_keep_what_they_are(used: Proxy, size: int) -> None:
+    # All bytes that anything could begin with, many times.
+    data = random.Random(size).randbytes(size)
+    for value in (data, [data], (data, data), bytearray(data)):
+        result = used.echo(value)
+        assert type(result) is type(value)
+        assert result == value
+    assert used.arguments(data, 1, last=data) == [[data, 1], {"last": data}]
+    assert used.echo(1) == 1
 
 
 def test_arguments_come_as_they_were_given(used: Proxy) -> None:

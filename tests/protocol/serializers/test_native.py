@@ -6,6 +6,7 @@ import math
 import struct
 import sys
 import threading
+import tracemalloc
 from collections import Counter, OrderedDict, defaultdict, deque
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
@@ -29,7 +30,7 @@ from pyro_protocol.serializers import (
     register_dict_to_class,
     unregister_class,
 )
-from pyro_protocol.serializers.msgpack import VERIFY_FROM
+from pyro_protocol.serializers.msgpack import MODEST_ARRAY, VERIFY_FROM
 from pyro_protocol.serializers.native import NativeSerializer, read_together
 from pyro_protocol.serializers.native_types import FRACTION_BITS_LIMIT
 
@@ -438,6 +439,29 @@ def test_a_claim_of_many_elements_costs_no_memory() -> None:
     header = b"\xdd" + len(filler).to_bytes(4, "big")
     with pytest.raises(SerializeError):
         NATIVE.loads(header * 1000 + filler)
+
+
+@pytest.mark.parametrize("count", [MODEST_ARRAY, MODEST_ARRAY + 1, 0xFFFF])
+def test_nested_claims_cost_no_more_memory_than_a_small_message_could(
+    count: int,
+) -> None:
+    header = b"\xdc" + count.to_bytes(2)
+    data = header * 1000 + bytes(0xFFFF)
+    tracemalloc.start()
+    try:
+        with pytest.raises(SerializeError):
+            NATIVE.loads(data)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 12_000_000
+
+
+@pytest.mark.parametrize("size", [VERIFY_FROM, MODEST_ARRAY, MODEST_ARRAY + 1, 5000])
+def test_arrays_and_maps_of_any_size_are_read(size: int) -> None:
+    half = [number / 2 for number in range(size)]
+    for value in (half, dict.fromkeys(half, "x"), [half, (1, half)], {"a": half}):
+        assert arrives(value) == value
 
 
 @pytest.mark.parametrize("levels", [300, 900])

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import random
 import struct
 import sys
 import threading
@@ -42,6 +43,7 @@ WARM_UP = 60
 # So few that a server that is slow does not share them among its workers.
 FEW = 30
 LARGE = bytes(1 << 20)
+BYTES = random.Random(1).randbytes(48 * 1024)
 RECORDS = [
     {"id": n, "name": f"probe {n}", "value": n / 7, "tags": ["a", "b"], "on": True}
     for n in range(100)
@@ -99,6 +101,10 @@ class Thing:
     def large(self) -> bytes:
         return LARGE
 
+    @expose
+    def size(self, data: bytes) -> int:
+        return len(data)
+
 
 def _make(_name: str, members: dict[str, Any]) -> dict[str, Any]:
     return members
@@ -108,6 +114,12 @@ def call(proxy: Proxy) -> int:
     for _ in range(20):
         proxy.add(2, 3)
     return 20
+
+
+def echo_bytes(proxy: Proxy) -> int:
+    for _ in range(10):
+        proxy.echo(BYTES)
+    return 10
 
 
 def echo_records(proxy: Proxy) -> int:
@@ -147,6 +159,12 @@ def ask_for_items(proxy: Proxy) -> int:
 def download(proxy: Proxy) -> int:
     for _ in range(10):
         proxy.large()
+    return 10
+
+
+def upload(proxy: Proxy) -> int:
+    for _ in range(10):
+        proxy.size(LARGE)
     return 10
 
 
@@ -199,7 +217,9 @@ WORK: dict[str, tuple[str, Callable[[Proxy], int]]] = {
     "call": ("", call),
     "connection": ("", connect),
     "oneway call": ("", send_oneway),
+    "bytes": ("", echo_bytes),
     "large bytes": ("", download),
+    "large bytes, upload": ("", upload),
     "serpent call": ("serpent", call),
     "records": ("", echo_records),
     "batch": ("", batch),

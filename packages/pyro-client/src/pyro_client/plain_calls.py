@@ -52,14 +52,13 @@ _SEQUENCE_MASK: Final = 0xFFFF
 _HEADER: Final = slice(HEADER_SIZE)
 _PAYLOAD: Final = slice(HEADER_SIZE, None)
 _APART_PAYLOAD: Final = APART_START - HEADER_SIZE
-# How a value begins that is a number, a text, or None: such have no parts that could
-# be nested too deeply, be marked, or have equal hashes.
+# How a value begins that is a number, a text, bytes, or None: such have no parts that
+# could be nested too deeply, be marked, or have equal hashes.
 _SCALARS: Final = frozenset(
     {
         *range(0x80),
         *range(0xA0, 0xC1),
-        0xC2,
-        0xC3,
+        *range(0xC2, 0xC7),
         *range(0xCA, 0xD4),
         *range(0xD9, 0x100),
     }
@@ -116,7 +115,9 @@ class PlainCalls:
             return self._call_somehow(method, args, kwargs)
         payload: Payload | None = None
         for argument in (*args, *kwargs.values()) if kwargs else args:
-            if type(argument) not in ATOMS:
+            if (kind := type(argument)) not in ATOMS and (
+                kind is not bytes or len(argument) >= JOIN_BELOW
+            ):
                 if channel._special or (args and type(args[0]) is SerializedBlob):
                     return self._call_somehow(method, args, kwargs)
                 payload, references = channel._encoded(

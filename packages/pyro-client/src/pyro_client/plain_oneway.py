@@ -46,7 +46,9 @@ def send_plainly(  # noqa: PLR0911 - what is not usual, one by one
     if kwargs:
         return False
     for argument in args:
-        if type(argument) not in ATOMS:
+        if (kind := type(argument)) not in ATOMS and (
+            kind is not bytes or len(argument) >= JOIN_BELOW
+        ):
             return False
     channel, session, lock, pack, known, timeout, write, _ = usual
     beginning = known.get(method)

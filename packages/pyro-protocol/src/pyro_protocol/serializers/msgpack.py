@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 __all__ = [
+    "MODEST_ARRAY",
+    "MODEST_MAP",
     "VERIFY_FROM",
     "MsgpackSerializer",
     "claims_little",
@@ -48,6 +50,12 @@ VERIFY_FROM: Final = 2 * 1024
 """Size in bytes from which a message is verified before it is read. The library
 makes room for as many elements as a header claims, up to the size of the message;
 nested headers multiply that. Below this size it amounts to 11 MB at most."""
+
+MODEST_ARRAY: Final = 1_344
+MODEST_MAP: Final = 100
+"""How many elements arrays and maps have at the most that need not be verified: the
+library makes room for no more then, nested as deeply as it goes, than for 11 MB. And
+the keys of such a map need no check."""
 
 # A header of one byte claims 15 elements at most. Of these, followed by a length, there
 # may be so many in a message of that size, for the same 11 MB.

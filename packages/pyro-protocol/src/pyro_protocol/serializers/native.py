@@ -13,6 +13,7 @@ a large buffer is in the value does writing it.
 from __future__ import annotations
 
 import re
+from functools import partial
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
@@ -24,6 +25,8 @@ from .classes import CLASS_KEY
 from .codec import Buffer, Call, Serializer, check_call
 from .limits import EQUAL_HASHES_LIMIT, NESTING_LIMIT
 from .msgpack import (
+    MODEST_ARRAY,
+    MODEST_MAP,
     VERIFY_FROM,
     claims_little,
     dict_of_pairs,
@@ -113,6 +116,15 @@ def read_scalar(code: int, data: bytes) -> object:
         raise SerializeError(f"unknown native extension type {code}")
     return reader(data)
 
+
+_unpack_modest: Final = partial(
+    unpackb,
+    strict_map_key=False,
+    ext_hook=read_scalar,
+    max_array_len=MODEST_ARRAY,
+    max_map_len=MODEST_MAP,
+)
+"""Reads a message that needs no checks, as everything in it is small."""
 
 ONE_BYTE: Final[Mapping[int, Any]] = {
     **{number: number for number in range(0x80)},
@@ -509,6 +521,12 @@ class NativeSerializer(Serializer):
                 return data.buffers[0]
             head, buffers = data.head, data.buffers
         else:
+            if self._max_nesting >= NESTING_LIMIT:
+                try:
+                    return _unpack_modest(data)
+                except (SerializeError, ValueError):
+                    # It holds a compound, more elements, or something malformed.
+                    pass
             head, buffers = data, ()
         if len(head) >= self._verify_from and not claims_little(
             head, self._max_nesting

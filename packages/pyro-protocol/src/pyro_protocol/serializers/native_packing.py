@@ -8,6 +8,7 @@ buffers are to stand apart from the message.
 from __future__ import annotations
 
 import re
+import struct
 from array import array
 from collections import deque
 from gc import get_referents
@@ -38,9 +39,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ATOMS",
+    "BIN16",
     "LOOK_ELEMENTS",
     "NUMBERS",
     "Repacker",
+    "begin_bytes",
     "holds_large",
     "may_hold_bytearray",
     "may_hold_bytes",
@@ -107,7 +110,7 @@ def new_packer(default: Callable[[Any], object] = _default) -> Packer:
 
 
 def new_arguments_packer() -> Callable[[object], bytes]:
-    """Return what writes a tuple of ``ATOMS``, or a dictionary of them, as one."""
+    """Return what writes a tuple or a dictionary of ``ATOMS`` and bytes as one."""
     # Types that are taken strictly would leave the tuple out.
     pack: Callable[[object], bytes] = Packer(buf_size=_BUFFER).pack
     return pack
@@ -120,6 +123,11 @@ NUMBERS: Final = frozenset({type(None), bool, int, float})
 pack_number: Final[Callable[[object], bytes]] = Packer(strict_types=True).pack
 """Writes one of the ``NUMBERS``, a text or bytes; an integer beyond 64 bits is an
 OverflowError. It keeps as much memory as the longest has needed."""
+
+BIN16: Final = 0xC5
+begin_bytes: Final[Callable[[int, int], bytes]] = struct.Struct("!BH").pack
+"""Returns what stands before bytes, given ``BIN16`` and how many there are, which are
+less than 64 KiB."""
 
 
 def may_hold_bytes(data: bytes) -> bool:

@@ -27,7 +27,7 @@ from ..serializers import serializers
 from ..serializers.codec import check_call
 from ..serializers.msgpack import VERIFY_FROM
 from ..serializers.native import read_scalar, unpack
-from ..serializers.native_packing import NUMBERS, pack_number
+from ..serializers.native_packing import BIN16, NUMBERS, begin_bytes, pack_number
 from ..wire import (
     FLAG_BATCH,
     FLAG_CORRELATION,
@@ -244,11 +244,11 @@ def plain_calls(  # noqa: PLR0912, PLR0915 - the hot path, in one frame
         if length < HEADER_SIZE:
             continue
         beginning, sequence, size, rest = _split_header(data)
-        if beginning == usual and size < VERIFY_FROM:
+        if beginning == usual:
             serializer = native = native or usable.get(_NATIVE_ID)
             is_usual = True
             flags = 0
-        elif beginning == correlated and size < VERIFY_FROM:
+        elif beginning == correlated:
             serializer = native = native or usable.get(_NATIVE_ID)
             is_usual = True
             flags = FLAG_CORRELATION
@@ -308,11 +308,14 @@ def plain_calls(  # noqa: PLR0912, PLR0915 - the hot path, in one frame
                 try:
                     payload = data[start:]
                     try:
-                        parts = unpack(
-                            payload, strict_map_key=False, ext_hook=read_scalar
-                        )
+                        if size < VERIFY_FROM:
+                            parts = unpack(
+                                payload, strict_map_key=False, ext_hook=read_scalar
+                            )
                     except SerializeError:
                         # Most likely it holds a tuple, or another compound.
+                        pass
+                    if parts is None:
                         parts = serializer.loads(payload)
                     # What `check_call` and `Dispatcher.invoke` do with most.
                     object_id, name, args, kwargs = parts
@@ -400,6 +403,9 @@ def plain_calls(  # noqa: PLR0912, PLR0915 - the hot path, in one frame
                         kind in _STRINGS and len(value) < _SHORT_STRING
                     ):
                         encoded = pack_number(value)
+                    elif kind is bytes and len(value) < JOIN_BELOW:
+                        # They are copied once instead of three times.
+                        encoded = begin_bytes(BIN16, len(value)) + value
                     elif kind in PLAIN_RESULTS:
                         encoded = serializer.encode(value)
                 except Exception:  # noqa: BLE001 - told of when it is tried again

@@ -93,7 +93,7 @@ _NO_CORRELATION: Final = bytes(16)
 _COMPRESS_ABOVE: Final = 100
 _COMPRESSION_LEVEL: Final = 4
 # Below this, one joined buffer costs less than a scattered write of two.
-JOIN_BELOW: Final = 32 * 1024
+JOIN_BELOW: Final = 64 * 1024
 _UNLIMITED: Final = 0xFFFFFFFF
 
 _pack = HEADER.pack

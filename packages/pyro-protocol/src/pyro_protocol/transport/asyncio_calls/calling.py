@@ -40,8 +40,9 @@ __all__ = ["AsyncCaller", "Deferred", "Waiting"]
 
 _NATIVE_ID: Final = serializers["native"].id
 
-# What is larger may not be copied once more.
-_SMALL: Final = 4096
+# Beyond that size, further copies take longer than the way without them.
+_SMALL: Final = 16 * 1024
+_STRINGS: Final = frozenset({str, bytes})
 
 Arguments = tuple["Sequence[Any]", "Mapping[str, Any] | None"]
 
@@ -161,7 +162,9 @@ class AsyncCaller(AsyncWriter):
         if kwargs or not NUMBERS.issuperset(map(type, args)):
             for argument in (*args, *kwargs.values()):
                 kind = type(argument)
-                if kind not in ATOMS or (kind is str and len(argument) > _SMALL):
+                if kind not in ATOMS and kind is not bytes:
+                    return None
+                if kind in _STRINGS and len(argument) > _SMALL:
                     return None
         try:
             payload = pack([self.object_id, method, [*args], kwargs])
