@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import gc
 import random
+import tracemalloc
 from typing import TYPE_CHECKING, Any
 
+import msgpack
 import pytest
 
+from pyro_protocol.errors import SerializeError
+from pyro_protocol.serializers.native_types import BUFFER, BUFFER_DATA
+from pyro_protocol.wire import SplitPayload
 from pyro_server import Daemon, expose
 from support.daemons import eventually
 from support.hosting import DEADLINE
@@ -16,6 +22,7 @@ if TYPE_CHECKING:
 
     from pyro_protocol import Configuration
     from pyro_protocol.transport import BlockingChannel
+    from pyro_protocol.wire import Payload
 
 SIZE = 3_000_000
 DATA = random.Random(1).randbytes(SIZE)
@@ -37,6 +44,15 @@ class Store:
     def fill(self, value: bytearray) -> bytearray:
         value[:4] = b"mine"
         return value
+
+    def size(self, value: bytes) -> int:
+        return len(value)
+
+    async def size_later(self, value: bytes) -> int:
+        return len(value)
+
+    def fail(self, value: bytes) -> None:
+        raise ValueError(len(value))
 
     def hold(self) -> bytearray:
         return self.held
@@ -79,6 +95,111 @@ def test_calls_of_any_size_may_follow_a_large_one(
             assert type(answer) is type(value)
 
 
+def connections_of(daemon: Daemon) -> list[Any]:
+    return list(daemon.transportServer.connections)  # type: ignore[union-attr] # not the host of one socket
+
+
+def begin_echo(channel: BlockingChannel, value: bytes) -> bytes:
+    """Return the message of a call that is not sent yet."""
+    payload = channel.serializer.encode_call("store", "echo", (value,), {})
+    return begin_call(channel, payload)
+
+
+def begin_call(channel: BlockingChannel, payload: Payload) -> bytes:
+    parts = channel._session.request(channel.serializer.id, payload, 0, {}, None)
+    return b"".join(parts)
+
+
+@pytest.mark.parametrize("part", [0, 1, 100_000, SIZE - 1])
+def test_large_bytes_may_come_in_parts(
+    start: Callable[..., Daemon], connect: Callable[..., BlockingChannel], part: int
+) -> None:
+    daemon = start()
+    channel = connect(daemon.register(Store(), "store"), timeout=None)
+    for _ in range(2):
+        assert channel.call("store", "size", (DATA,), {}) == SIZE
+    message = begin_echo(channel, DATA)
+    first = len(message) - SIZE + part
+
+    channel.sock.sendall(message[:first])
+    eventually(lambda: any(one.session.is_large for one in connections_of(daemon)))
+    channel.sock.sendall(message[first:])
+
+    frame = channel._next_reply(None)
+    assert channel.read(frame, channel.serializer.id) == DATA
+    assert channel.call("store", "echo", (5,), {}) == 5
+    assert channel.call("store", "size", (DATA,), {}) == SIZE
+
+
+def test_large_bytes_that_break_off_disturb_nobody(
+    start: Callable[..., Daemon], connect: Callable[..., BlockingChannel]
+) -> None:
+    daemon = start()
+    uri = daemon.register(Store(), "store")
+    channel, other = connect(uri, timeout=None), connect(uri, timeout=None)
+    for _ in range(2):
+        assert channel.call("store", "size", (DATA,), {}) == SIZE
+
+    channel.sock.sendall(begin_echo(channel, DATA)[:-1])
+    channel.close()
+
+    eventually(lambda: len(connections_of(daemon)) == 1)
+    assert other.call("store", "size", (DATA,), {}) == SIZE
+
+
+def test_whatever_becomes_of_a_call_with_large_bytes_the_next_one_works(
+    start: Callable[..., Daemon], connect: Callable[..., BlockingChannel]
+) -> None:
+    channel = connect(start().register(Store(), "store"), timeout=None)
+    for _ in range(3):
+        assert channel.call("store", "size_later", (DATA,), {}) == SIZE
+        with pytest.raises(ValueError, match=str(SIZE)):
+            channel.call("store", "fail", (DATA,), {})
+        with pytest.raises(AttributeError, match="missing"):
+            channel.call("store", "missing", (DATA,), {})
+        with pytest.raises(Exception, match="unknown object"):
+            channel.call("stored", "size", (DATA,), {})
+        with pytest.raises(TypeError, match="argument"):
+            channel.call("store", "size", (DATA, 5), {})
+        assert channel.call("store", "size", (), {"value": DATA}) == SIZE
+
+
+def test_why_a_call_with_large_bytes_cannot_be_read_is_told(
+    start: Callable[..., Daemon], connect: Callable[..., BlockingChannel]
+) -> None:
+    channel = connect(start().register(Store(), "store"), timeout=None)
+    for _ in range(2):
+        assert channel.call("store", "size", (DATA,), {}) == SIZE
+    large, odd = msgpack.ExtType(BUFFER, BUFFER_DATA.pack(0)), msgpack.ExtType(99, b"")
+    # As long as that of the call before, which is what the server expects.
+    head = msgpack.packb(["store", "s", [large, odd], {}])
+    for _ in range(2):
+        channel.sock.sendall(begin_call(channel, SplitPayload(head, (DATA,))))
+        frame = channel._next_reply(None)
+        with pytest.raises(SerializeError, match="unknown native extension type 99"):
+            channel.read(frame, channel.serializer.id)
+        assert channel.call("store", "size", (DATA,), {}) == SIZE
+
+
+def test_a_connection_keeps_nothing_of_a_large_call(
+    start: Callable[..., Daemon], connect: Callable[..., BlockingChannel]
+) -> None:
+    def traced() -> int:
+        gc.collect()
+        return tracemalloc.get_traced_memory()[0]
+
+    channel = connect(start().register(Store(), "store"), timeout=None)
+    assert channel.call("store", "size", (DATA,), {}) == SIZE
+    tracemalloc.start()
+    try:
+        before = traced()
+        for _ in range(3):
+            assert channel.call("store", "size", (DATA,), {}) == SIZE
+        eventually(lambda: traced() - before < SIZE / 2)
+    finally:
+        tracemalloc.stop()
+
+
 def test_an_array_of_bytes_that_arrived_belongs_to_the_method(
     start: Callable[..., Daemon], connect: Callable[..., BlockingChannel]
 ) -> None:
@@ -116,6 +237,11 @@ def test_the_size_limit_holds_for_buffers_that_stand_apart(
         connect(uri).call("store", "echo", (DATA,), {})
     with pytest.raises(Exception, match="message too large"):
         connect(uri).call("store", "hold", (), {})
+    channel = connect(uri, timeout=None)
+    for _ in range(3):
+        assert channel.call("store", "size", (DATA[: SIZE // 3],), {}) == SIZE // 3
+    with pytest.raises(Exception, match="message too large"):
+        channel.call("store", "size", (DATA,), {})
     assert connect(uri).call("store", "echo", (5,), {}) == 5
 
 
@@ -128,8 +254,9 @@ def test_a_slow_reader_gets_what_was_returned_whatever_happens_to_it_since(
     payload = slow.serializer.dumps_call("store", "hold", (), {})
     for buffer in slow._session.request(slow.serializer.id, payload, 0, {}, None):
         slow.sock.sendall(buffer)
-    connections = daemon.transportServer.connections  # type: ignore[union-attr] # not the host of one socket
-    eventually(lambda: any(one.outbox and one.watched for one in connections))
+    eventually(
+        lambda: any(one.outbox and one.watched for one in connections_of(daemon))
+    )
 
     quick.call("store", "overwrite", (), {})
 

@@ -41,7 +41,7 @@ MOST: Final = {
     "bytes": (315, 560),
     # A server that is slow shares the work with its loop.
     "large bytes": (385, 3_400),
-    "large bytes, upload": (2_400, 3_400),
+    "large bytes, upload": (930, 3_400),
     "serpent call": (920, 1_080),
     "records": (840, 820),
     "batch": (71, 65),

@@ -272,6 +272,44 @@ def test_large_bytes_in_turn_with_others_keep_what_they_are(
         assert result == value
 
 
+def test_a_connection_lost_in_the_midst_of_large_bytes_was_no_call() -> None:
+    def take_a_part(peer: Peer) -> None:
+        connect = peer.receive()
+        metadata = {"methods": ["put"], "oneway": [], "attrs": []}
+        peer.send(
+            MessageType.CONNECTOK,
+            connect,
+            serializers["serpent"].dumps({"handshake": "hello", "meta": metadata}),
+            annotations={"CAPS": connect.annotations["CAPS"]},
+        )
+        for _ in range(2):
+            peer.answer(peer.receive(), None)
+        assert peer.sock.recv(LARGE)
+
+    with ScriptedServer(take_a_part) as server, Proxy(server.uri) as proxy:
+        for _ in range(2):
+            proxy.put(bytes(LARGE))
+        with pytest.raises(errors.ConnectionClosedError) as caught:
+            # More than the sockets between the two could hold.
+            proxy.put(bytes(64 << 20))
+    assert caught.value.outcome == "not_sent"
+
+
+def test_large_bytes_that_are_too_many_are_not_sent(
+    thing: Thing, start: Callable[..., Daemon]
+) -> None:
+    uri = start(thing).uriFor("thing")
+    settings = Configuration(use_environment=False)
+    settings.MAX_MESSAGE_SIZE = LARGE
+    with Proxy(uri, config=settings) as proxy:
+        for _ in range(2):
+            assert proxy.echo(bytes(LARGE // 2)) == bytes(LARGE // 2)
+        with pytest.raises(errors.MessageTooLargeError, match="too large") as caught:
+            proxy.echo(bytes(LARGE))
+        assert caught.value.outcome == "not_sent"
+        assert proxy.echo(bytes(LARGE // 2)) == bytes(LARGE // 2)
+
+
 def _in_parts(peer: Peer, *, goes_on: bool) -> None:
     """Answer with large bytes, then with a part of some, and the rest when asked."""
     connect = peer.receive()

@@ -24,7 +24,7 @@ from pyro_protocol.session.capabilities import (
     HEARTBEAT,
     SUPPORTED_CAPABILITIES,
 )
-from pyro_protocol.session.short_messages import CallBeginnings
+from pyro_protocol.session.short_messages import CALL_APART_START, CallBeginnings
 from pyro_protocol.transport.blocking_channel import (
     BlockingChannel,
     incoming,
@@ -39,6 +39,7 @@ from pyro_protocol.wire import (
     Annotations,
     Frame,
     MessageType,
+    SplitPayload,
 )
 from pyro_protocol.wire.frame import JOIN_BELOW
 
@@ -288,13 +289,12 @@ class SharedChannel(StreamingChannel):
         begun = time.monotonic()
         try:
             if (
-                type(payload) is bytes
-                and len(payload) < JOIN_BELOW
-                and references is None
+                references is None
                 and not (flags or self._special or self._offered)
+                and (parts := self._short_parts(payload))
                 and ((state := call_state.get()) is None or not concerns_calls(state))
             ):
-                answer = exchange_shortly(self, serializer_id, payload)
+                answer = exchange_shortly(self, serializer_id, *parts)
                 if isinstance(answer, bytes):
                     return self._read_value(answer, serializer)
                 if answer is not None:
@@ -309,6 +309,36 @@ class SharedChannel(StreamingChannel):
         except TimeoutError as error:
             # It may be the server that has noticed first.
             name_call(error, object_id, method, args, begun)
+            raise
+
+    def _short_parts(self, payload: Payload) -> tuple[bytes, ...]:
+        """Return the parts of a request for the short way, if that takes it."""
+        if type(payload) is bytes:
+            return (payload,) if len(payload) < JOIN_BELOW else ()
+        assert isinstance(payload, SplitPayload)  # noqa: S101 - what else there is
+        buffers = payload.buffers
+        if (
+            len(buffers) == 1
+            and type(buffers[0]) is bytes
+            and self.timeout is None
+            and len(payload) + CALL_APART_START <= self._session.max_message_size
+        ):
+            return bytes(payload.head), buffers[0]
+        return ()
+
+    def _send_rest(self, waiter: Waiter) -> None:
+        """Write the rest of a call that was begun, as the server takes it.
+
+        Raises:
+            CommunicationError: not all of it was written, so it will not run.
+        """
+        waiter.sent = False
+        try:
+            self._transmit([], None, waiter)
+        except BaseException as error:
+            self._leave(waiter, cancel=waiter.sent)
+            if isinstance(error, CommunicationError) and not waiter.sent:
+                error.outcome = "not_sent"
             raise
 
     def _read_value(self, data: bytes, serializer: Serializer) -> Any:

@@ -18,6 +18,7 @@ from pyro_protocol.session.short_messages import (
     NO_MORE,
     apart_size,
     begin_apart,
+    begin_call_apart,
     beginnings_of,
     ending_of,
     items_beginning,
@@ -77,9 +78,16 @@ def receive_apart(
 
 
 def exchange_shortly(  # noqa: PLR0912, PLR0915 - the hot path, in one frame
-    channel: SharedChannel, serializer_id: int, payload: bytes
+    channel: SharedChannel, serializer_id: int, payload: bytes, large: bytes = b""
 ) -> bytes | Waiter | None:
     """Send a request of less than ``JOIN_BELOW`` bytes, if nothing else is in flight.
+
+    Args:
+        channel: the connection.
+        serializer_id: what the payload is written with.
+        payload: the request.
+        large: bytes that stand apart from it, which is in the native format then; if
+            there are any, the channel has no time limit.
 
     Returns:
         What the answer holds, if that is a value and has come by itself; who waits for
@@ -112,15 +120,25 @@ def exchange_shortly(  # noqa: PLR0912, PLR0915 - the hot path, in one frame
                 if line.patience > timeout:  # type: ignore[attr-defined] # it is a plain one
                     line.set_patience(timeout)  # type: ignore[attr-defined]
             sequence = session.sequence = (session.sequence + 1) & _SEQUENCE_MASK
-            header = join_header(call, sequence, len(payload), ending)
-            message = header + annotations + payload
+            if large:
+                message = begin_call_apart(sequence, payload, len(large))
+            else:
+                header = join_header(call, sequence, len(payload), ending)
+                message = header + annotations + payload
             channel._reading = reads = True
             try:
-                sent = sock.send(message, _DONT_WAIT)
+                if large:
+                    sent = sock.sendmsg((message, large), (), _DONT_WAIT)
+                else:
+                    sent = sock.send(message, _DONT_WAIT)
             except BlockingIOError:
                 sent = 0
-            if sent != len(message):
-                channel._keep_unsent(memoryview(message)[sent:])
+            is_sent = sent == len(message) + len(large)
+            if not is_sent:
+                for part in (message, large):
+                    if sent < len(part):
+                        channel._keep_unsent(memoryview(part)[sent:])
+                    sent = max(sent - len(part), 0)
         doing = "receiving"
         # Unless something has to be sent first.
         if not channel._special:
@@ -147,7 +165,10 @@ def exchange_shortly(  # noqa: PLR0912, PLR0915 - the hot path, in one frame
                     return data[_PAYLOAD]
         waiter = channel._go_on(sequence, data)
         channel._reading = reads = False
-        channel._hand_over()
+        if large and not is_sent:
+            channel._send_rest(waiter)
+        else:
+            channel._hand_over()
     except BaseException as error:
         if reads:
             channel._give_up_reading(error, doing)

@@ -8,8 +8,17 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from ..errors import LocalProtocolError
-from ..wire import NO_ANNOTATIONS, Annotations, Decoder, MessageType, encode_frame
+from ..wire import (
+    HEADER_SIZE,
+    NO_ANNOTATIONS,
+    Annotations,
+    Decoder,
+    MessageType,
+    encode_frame,
+)
+from ..wire.body import WHOLE_UP_TO
 from .capabilities import NATIVE, NO_AGREEMENT, Agreement
+from .short_messages import call_apart_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Mapping
@@ -211,6 +220,35 @@ class Endpoint(ABC):
     def large_start(self) -> int:
         """How much to receive at once after a large message; 0 is as much as ever."""
         return self._decoder.large_start
+
+    @property
+    def max_message_size(self) -> int:
+        """The most bytes of payload and annotations of one message."""
+        return self._settings.max_message_size
+
+    def large_rest(self, start: bytes) -> int:
+        """Return how many bytes of a large call are still to come.
+
+        Args:
+            start: what was received, after a message of the same kind.
+
+        Returns:
+            How many large bytes follow that become one object; 0 if it is anything
+            else than a call that is whole but for these.
+        """
+        decoder = self._decoder
+        if len(start) != decoder.large_start or not self._plain:
+            return 0
+        size = call_apart_size(start)
+        return (
+            size
+            if size <= WHOLE_UP_TO
+            and size + len(start) - HEADER_SIZE <= decoder.max_size
+            and decoder.splits
+            and decoder.max_annotations
+            and not decoder.buffered
+            else 0
+        )
 
     def expect_small(self) -> None:
         """Have `large_start` be 0, as something else than a large message came."""

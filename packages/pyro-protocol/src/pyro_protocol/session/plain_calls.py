@@ -34,6 +34,7 @@ from ..wire import (
     HEADER_SIZE,
     JOIN_BELOW,
     NO_ANNOTATIONS,
+    Frame,
     MessageType,
     SplitPayload,
     encode_frame,
@@ -44,14 +45,19 @@ from .call_table import ServedCall
 from .capabilities import DEADLINE
 from .deadlines import DEADLINE_ID, Deadline
 from .server import ServerState
-from .short_messages import APART_START, asked_item, begin_apart
+from .short_messages import (
+    APART_START,
+    CALL_APART_START,
+    asked_item,
+    begin_apart,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Generator, Mapping
 
     from ..dispatch.registry import Registration
     from ..serializers import Serializer
-    from ..wire import Buffer, Frame
+    from ..wire import Buffer
     from ..wire.frame import Payload
     from .service import ServerConnection
 
@@ -76,18 +82,17 @@ _BEGINNING: Final = struct.Struct("!6sBBH")
 _REST: Final = struct.Struct("!I18xH")
 _HEADER: Final = struct.Struct("!10sHI24s")
 _BARE: Final = _REST.pack(0, MAGIC)
+_INVOKE: Final = int(MessageType.INVOKE)
 _RESULT: Final = int(MessageType.RESULT)
 
 # By the beginning of a request: the id of its serializer.
 _REQUESTS: Final = {
-    _BEGINNING.pack(PREFIX, int(MessageType.INVOKE), number, flags): number
+    _BEGINNING.pack(PREFIX, _INVOKE, number, flags): number
     for number in range(256)
     for flags in (0, FLAG_BATCH)
 }
-_NATIVE_CALL: Final = _BEGINNING.pack(PREFIX, int(MessageType.INVOKE), _NATIVE_ID, 0)
-_CORRELATED_CALL: Final = _BEGINNING.pack(
-    PREFIX, int(MessageType.INVOKE), _NATIVE_ID, FLAG_CORRELATION
-)
+_NATIVE_CALL: Final = _BEGINNING.pack(PREFIX, _INVOKE, _NATIVE_ID, 0)
+_CORRELATED_CALL: Final = _BEGINNING.pack(PREFIX, _INVOKE, _NATIVE_ID, FLAG_CORRELATION)
 _NATIVE_RESULT: Final = _BEGINNING.pack(PREFIX, _RESULT, _NATIVE_ID, 0)
 _CORRELATED_RESULT: Final = _BEGINNING.pack(
     PREFIX, _RESULT, _NATIVE_ID, FLAG_CORRELATION
@@ -192,14 +197,16 @@ def make_known(connection: ServerConnection, call: object) -> None:
 
 def plain_calls(  # noqa: PLR0912, PLR0915 - the hot path, in one frame
     connection: ServerConnection, hold: list[Any]
-) -> Generator[Outcome, bytes, None]:
+) -> Generator[Outcome, bytes | tuple[bytes, bytes], None]:
     """Carry out plain requests: is sent what was received, and yields the outcome.
 
     It is a generator because what it needs is at hand then for one request after the
     other. The first outcome means nothing. It is used for as long as nobody else reads
     the connection, and the session has not taken in a part of a message: then a new
-    one is needed. The state of the last call stays in the context: `call_state` is to
-    be set back before anything runs that is not part of a call.
+    one is needed. A request with large bytes comes as what stands before these, for
+    which the session has told by `large_rest` how many there are, and the bytes. The
+    state of the last call stays in the context: `call_state` is to be set back before
+    anything runs that is not part of a call.
 
     Args:
         connection: the connection.
@@ -233,16 +240,19 @@ def plain_calls(  # noqa: PLR0912, PLR0915 - the hot path, in one frame
     begin = hold.append
     end = hold.pop
     outcome: Outcome = None
+    payload: Payload | None = None
     while not session._plain or session._decoder.buffered:  # noqa: SLF001
         yield None
     while True:
-        data = yield outcome
-        outcome = correlation = None
+        data: Any = yield outcome
+        outcome = correlation = large = None
         if session._state is not _OPEN or session._consumed:  # noqa: SLF001
             continue
         length = len(data)
         if length < HEADER_SIZE:
-            continue
+            if type(data) is not tuple:
+                continue
+            data, large = data
         beginning, sequence, size, rest = _split_header(data)
         if beginning == usual:
             serializer = native = native or usable.get(_NATIVE_ID)
@@ -266,7 +276,12 @@ def plain_calls(  # noqa: PLR0912, PLR0915 - the hot path, in one frame
             continue
         start = HEADER_SIZE
         until = None
-        if rest != _BARE:
+        if large is not None:
+            if not is_usual:
+                continue
+            # All but the serializer's part has been looked at.
+            start = CALL_APART_START
+        elif rest != _BARE:
             if rest != _WITH_DEADLINE or not has_deadlines or length < _CHUNK_END:
                 continue
             head, microseconds = _split_chunk(data, HEADER_SIZE)
@@ -275,12 +290,11 @@ def plain_calls(  # noqa: PLR0912, PLR0915 - the hot path, in one frame
             clock = service.clock
             until = clock() + microseconds / _PER_SECOND, clock
             start = _CHUNK_END
-        if start + size != length or size >= JOIN_BELOW:
+        if large is None and (start + size != length or size >= JOIN_BELOW):
             continue
         if running and (sequence in running or len(running) >= most_running):
             continue
 
-        payload: bytes | None
         encoded: Payload | None
         state: Any = PlainCall()
         state.client = client
@@ -293,6 +307,10 @@ def plain_calls(  # noqa: PLR0912, PLR0915 - the hot path, in one frame
         state.until = until
         state.message = data
         state._frame = None  # noqa: SLF001
+        if large is not None:
+            payload = SplitPayload(data[start:], (large,))
+            state._frame = Frame(_INVOKE, _NATIVE_ID, 0, sequence, payload)  # noqa: SLF001
+            large = None
         state.begun = True
         state.interruption = None
         state.stop = None
@@ -306,7 +324,7 @@ def plain_calls(  # noqa: PLR0912, PLR0915 - the hot path, in one frame
             is_alone = False
             if is_usual:
                 try:
-                    payload = data[start:]
+                    payload = payload or data[start:]
                     try:
                         if size < VERIFY_FROM:
                             parts = unpack(

@@ -39,6 +39,7 @@ __all__ = [
     "ANSWER",
     "APART_START",
     "CALL",
+    "CALL_APART_START",
     "ITEM_START",
     "NO_MORE",
     "ONEWAY_CALL",
@@ -47,8 +48,10 @@ __all__ = [
     "apart_size",
     "asked_item",
     "begin_apart",
+    "begin_call_apart",
     "begin_text_call",
     "beginnings_of",
+    "call_apart_size",
     "ending_of",
     "item_request",
     "items_beginning",
@@ -128,6 +131,49 @@ def apart_size(start: bytes) -> int:
     """Return the size that such an answer would tell of; check it with the above."""
     size: int = _SIZE.unpack_from(start)[0]
     return size
+
+
+# And for a call with large bytes, and no others that stand apart: what stands between
+# the annotation and those bytes is the payload but for them.
+_CALL_APART: Final = struct.Struct(f"!10sHI24s{CHUNK.size}sIB")
+CALL_APART_START: Final = _CALL_APART.size
+"""How many bytes stand before the payload of a call with large bytes."""
+
+
+def begin_call_apart(sequence: int, head: bytes, size: int) -> bytes:
+    """Return what stands before the large bytes of a call.
+
+    Args:
+        sequence: the sequence number.
+        head: the payload but for the large bytes.
+        size: how many of these there are.
+    """
+    whole = len(head) + size
+    start = _CALL_APART.pack(
+        CALL, sequence, whole, _APART_REST, _APART_CHUNK, size, IMMUTABLE
+    )
+    return start + head
+
+
+def call_apart_size(start: bytes) -> int:
+    """Return how many large bytes follow, if that is what such a call begins with.
+
+    For anything else 0 is returned.
+    """
+    head = len(start) - CALL_APART_START
+    if head <= 0:
+        return 0
+    beginning, _, whole, rest, chunk, size, kind = _CALL_APART.unpack_from(start)
+    found: int = size
+    return (
+        found
+        if beginning == CALL
+        and rest == _APART_REST
+        and chunk == _APART_CHUNK
+        and kind == IMMUTABLE
+        and whole == head + found
+        else 0
+    )
 
 
 # A message that grants one item of a stream, and no more: how it begins, the number of

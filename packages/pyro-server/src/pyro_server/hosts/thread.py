@@ -410,6 +410,7 @@ class ThreadHost(SelectorHost):
         # What comes next is mostly as long as what the loop has read.
         is_small = len(connection.rest) <= SMALL_RECEIVE
         size = session.large_start or (SMALL_RECEIVE if is_small else RECEIVE_SIZE)
+        large: bytes | None = None
         if connection.rest:
             step = self._carry_out_all(connection, connection.rest, carry_out)
             if step is not GO_ON or connection.waiting:
@@ -420,6 +421,11 @@ class ThreadHost(SelectorHost):
             except BlockingIOError:
                 return TO_LOOP
             answer = carry_out(data)
+            if answer is None and (rest := session.large_rest(data)):
+                large = stream.read_whole(rest)
+                if large is not None and len(large) == rest:
+                    answer = carry_out((data, large))
+                    large = None
             if type(answer) is bytes:
                 if answer:
                     # `Connection.write`, without a call where there is nothing else.
@@ -449,7 +455,8 @@ class ThreadHost(SelectorHost):
                 step = self._take_in(connection, data)
             elif answer is None:
                 if begins_large(data):
-                    step = self._stay_for_large(connection, data)
+                    step = self._stay_for_large(connection, data, large)
+                    large = None
                 else:
                     more = None
                     if len(data) == size:
@@ -621,8 +628,19 @@ class ThreadHost(SelectorHost):
         step = self._handle_watched(connection, frame)
         return TO_LOOP if step is GO_ON and session.closing else step
 
-    def _stay_for_large(self, connection: Connection, data: bytes) -> Next:
-        """Receive the rest of a large message, and handle it; see `_stay`."""
+    def _stay_for_large(
+        self, connection: Connection, data: bytes, large: bytes | None
+    ) -> Next:
+        """Receive the rest of a large message, and handle it; see `_stay`.
+
+        Args:
+            connection: the connection.
+            data: how it begins.
+            large: what was received of its large bytes, if anything.
+        """
+        if large is not None:
+            connection.receive(data)
+            data = large
         step = self._take_in(connection, data)
         if len(connection.waiting) != 1 or connection.served.calls is None:
             return step
