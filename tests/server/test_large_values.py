@@ -99,7 +99,7 @@ def connections_of(daemon: Daemon) -> list[Any]:
     return list(daemon.transportServer.connections)  # type: ignore[union-attr] # not the host of one socket
 
 
-def begin_echo(channel: BlockingChannel, value: bytes) -> bytes:
+def begin_echo(channel: BlockingChannel, value: bytes | bytearray) -> bytes:
     """Return the message of a call that is not sent yet."""
     payload = channel.serializer.encode_call("store", "echo", (value,), {})
     return begin_call(channel, payload)
@@ -110,15 +110,20 @@ def begin_call(channel: BlockingChannel, payload: Payload) -> bytes:
     return b"".join(parts)
 
 
+@pytest.mark.parametrize("kind", [bytes, bytearray])
 @pytest.mark.parametrize("part", [0, 1, 100_000, SIZE - 1])
 def test_large_bytes_may_come_in_parts(
-    start: Callable[..., Daemon], connect: Callable[..., BlockingChannel], part: int
+    start: Callable[..., Daemon],
+    connect: Callable[..., BlockingChannel],
+    part: int,
+    kind: type[bytes | bytearray],
 ) -> None:
     daemon = start()
     channel = connect(daemon.register(Store(), "store"), timeout=None)
+    value = kind(DATA)
     for _ in range(2):
-        assert channel.call("store", "size", (DATA,), {}) == SIZE
-    message = begin_echo(channel, DATA)
+        assert channel.call("store", "size", (value,), {}) == SIZE
+    message = begin_echo(channel, value)
     first = len(message) - SIZE + part
 
     channel.sock.sendall(message[:first])
@@ -126,7 +131,9 @@ def test_large_bytes_may_come_in_parts(
     channel.sock.sendall(message[first:])
 
     frame = channel._next_reply(None)
-    assert channel.read(frame, channel.serializer.id) == DATA
+    answer = channel.read(frame, channel.serializer.id)
+    assert answer == DATA
+    assert type(answer) is kind
     assert channel.call("store", "echo", (5,), {}) == 5
     assert channel.call("store", "size", (DATA,), {}) == SIZE
 

@@ -40,7 +40,7 @@ MOST: Final = {
     "oneway call": (185, 260),
     "bytes": (315, 560),
     # A server that is slow shares the work with its loop.
-    "large bytes": (385, 3_400),
+    "large bytes": (590, 3_400),
     "large bytes, upload": (930, 3_400),
     "serpent call": (920, 1_080),
     "records": (840, 820),

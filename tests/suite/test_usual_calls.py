@@ -12,8 +12,9 @@ import pytest
 
 from pyro_client.sharing.lines import SMALL_RECEIVE
 from pyro_protocol.serializers import serializers
-from pyro_protocol.session.short_messages import begin_apart
-from pyro_protocol.wire import MessageType
+from pyro_protocol.serializers.native import ONLY_APART
+from pyro_protocol.session.short_messages import ANSWER, encode_apart
+from pyro_protocol.wire import MessageType, SplitPayload
 from pyro_protocol.wire.frame import JOIN_BELOW
 from pyro_suite import Configuration, Daemon, Proxy, current_context, errors, expose
 from support.hosting import DEADLINE
@@ -255,6 +256,8 @@ LARGE = 256 * 1024
 LARGE_VALUES: list[Any] = [
     *(bytes(LARGE), b"x" * (LARGE + 1), b"y" * (5 << 20), bytes(LARGE), 1, "a"),
     *(bytes(LARGE), bytearray(LARGE), [bytes(LARGE)], b"z" * LARGE, "x" * LARGE, None),
+    *(bytearray(LARGE), bytearray(b"a") * LARGE, (bytearray(LARGE), "b"), {}),
+    *({"a": bytes(LARGE)}, [bytes(LARGE), bytearray(LARGE)], bytearray(5 << 20)),
 ]
 
 
@@ -310,7 +313,16 @@ def test_large_bytes_that_are_too_many_are_not_sent(
         assert proxy.echo(bytes(LARGE // 2)) == bytes(LARGE // 2)
 
 
-def _in_parts(peer: Peer, *, goes_on: bool) -> None:
+def start_of_answer(peer: Peer, kind: type[bytes | bytearray]) -> bytes:
+    """Return what stands before large bytes that are all of the next answer."""
+    payload = SplitPayload(ONLY_APART, (kind(LARGE),))
+    start, _ = encode_apart(ANSWER, peer.receive().sequence, payload)
+    return start
+
+
+def _in_parts(
+    peer: Peer, *, goes_on: bool, kind: type[bytes | bytearray] = bytes
+) -> None:
     """Answer with large bytes, then with a part of some, and the rest when asked."""
     connect = peer.receive()
     metadata = {"methods": ["get"], "oneway": [], "attrs": []}
@@ -321,9 +333,8 @@ def _in_parts(peer: Peer, *, goes_on: bool) -> None:
         annotations={"CAPS": connect.annotations["CAPS"]},
     )
     for _ in range(2):
-        start = begin_apart(peer.receive().sequence, LARGE)
-        peer.sock.sendall(start + b"a" * LARGE)
-    start = begin_apart(peer.receive().sequence, LARGE)
+        peer.sock.sendall(start_of_answer(peer, kind) + b"a" * LARGE)
+    start = start_of_answer(peer, kind)
     peer.sock.sendall(start + b"b" * 1000)
     if goes_on:
         # The client has seen that nothing comes.
@@ -335,17 +346,20 @@ def _in_parts(peer: Peer, *, goes_on: bool) -> None:
         peer.wait_for_end()
 
 
-def test_large_bytes_may_come_in_parts() -> None:
+@pytest.mark.parametrize("kind", [bytes, bytearray])
+def test_large_bytes_may_come_in_parts(kind: type[bytes | bytearray]) -> None:
     settings = Configuration(use_environment=False)
     settings.HEARTBEAT_INTERVAL = 0.05
     settings.HEARTBEAT_TIMEOUT = DEADLINE
     with (
-        ScriptedServer(partial(_in_parts, goes_on=True)) as server,
+        ScriptedServer(partial(_in_parts, goes_on=True, kind=kind)) as server,
         Proxy(server.uri, config=settings) as proxy,
     ):
         for _ in range(2):
             assert proxy.get() == b"a" * LARGE
-        assert proxy.get() == b"b" * LARGE
+        answer = proxy.get()
+        assert answer == b"b" * LARGE
+        assert type(answer) is kind
         assert proxy.get() == "small"
 
 

@@ -8,7 +8,11 @@ import pytest
 from msgpack import ExtType, packb
 
 from pyro_protocol.errors import SerializeError
-from pyro_protocol.serializers import register_class_to_dict, serializers
+from pyro_protocol.serializers import (
+    register_class_to_dict,
+    serializers,
+    unregister_class_to_dict,
+)
 from pyro_protocol.serializers.numpy_arrays import LEVELS_LIMIT
 from pyro_protocol.wire import OUT_OF_BAND_FROM, SplitPayload
 
@@ -71,6 +75,26 @@ def test_type_shape_and_order_of_an_array_are_kept(dtype: Any, shape: Any) -> No
     for order in "CF":
         array = filled(dtype, shape, order)
         assert_same(arrives({"k": [array]})["k"][0], array)
+
+
+def test_a_bytearray_beside_arrays_stays_one() -> None:
+    array = numpy.arange(300)
+    for value in ([array, bytearray(b"a")], {"k": (array, [bytearray(b"a")])}):
+        result = arrives(value)
+        inside = result if isinstance(result, list) else [*result["k"]]
+        (kept,) = inside[1] if isinstance(inside[1], list) else [inside[1]]
+        assert type(kept) is bytearray
+        assert_same(inside[0], array)
+
+
+def test_a_bytearray_in_what_a_converter_makes_of_an_array_stays_one() -> None:
+    register_class_to_dict(
+        numpy.ndarray, lambda array: {"elements": bytearray(array.tobytes())}
+    )
+    try:
+        assert type(arrives(numpy.zeros(600, "u1"))["elements"]) is bytearray
+    finally:
+        unregister_class_to_dict(numpy.ndarray)
 
 
 @pytest.mark.parametrize("dtype", TYPES, ids=str)

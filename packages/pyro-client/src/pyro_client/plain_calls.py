@@ -22,10 +22,8 @@ from pyro_protocol.serializers.native import ONE_BYTE, read_scalar, unpack
 from pyro_protocol.serializers.native_packing import ATOMS
 from pyro_protocol.session.short_messages import (
     ANSWER,
-    APART_START,
     CALL,
     NO_MORE,
-    apart_size,
     join_header,
 )
 from pyro_protocol.transport.blocking_channel import name_call
@@ -51,7 +49,6 @@ _DONT_WAIT: Final = getattr(socket, "MSG_DONTWAIT", 0)
 _SEQUENCE_MASK: Final = 0xFFFF
 _HEADER: Final = slice(HEADER_SIZE)
 _PAYLOAD: Final = slice(HEADER_SIZE, None)
-_APART_PAYLOAD: Final = APART_START - HEADER_SIZE
 # How a value begins that is a number, a text, bytes, or None: such have no parts that
 # could be nested too deeply, be marked, or have equal hashes.
 _SCALARS: Final = frozenset(
@@ -188,19 +185,11 @@ class PlainCalls:
                         ):
                             answer = data
                         elif (
-                            size == _APART_PAYLOAD
-                            and timeout is None
-                            and session._decoder.large_start == APART_START
+                            timeout is None
+                            and len(data) == session._decoder.large_start
                         ):
-                            # As large bytes have come in answer to the last call.
-                            large = receive_apart(
-                                read, data, sequence, session._decoder.max_size
-                            )
-                            if large:
-                                if len(large) == apart_size(data):
-                                    answer = data
-                                else:
-                                    data += large
+                            large, data = receive_apart(channel, data, sequence)
+                            answer = data if large is not None else None
                 if answer is None:
                     waiter = channel._go_on(sequence, data)
                     channel._reading = reads = False
@@ -229,7 +218,7 @@ class PlainCalls:
             # out by the other way.
             self._usual = message = None
         if large is not None and answer is not None:
-            return large
+            return channel._read_value(large, channel.serializer)
         if answer is not None:
             first = answer[HEADER_SIZE]
             if size == 1 and first in ONE_BYTE:

@@ -32,6 +32,7 @@ __all__ = [
     "SMALL_RECEIVE",
     "ByteStream",
     "open_byte_stream",
+    "read_large",
     "readable",
     "set_linger",
     "writable",
@@ -216,6 +217,29 @@ class _KernelTimeoutStream:
 
     def close(self) -> None:
         self.sock.close()
+
+
+def read_large(
+    stream: ByteStream, size: int, *, mutable: bool
+) -> bytes | bytearray | None:
+    """Read the large bytes of a message, waiting a moment for them.
+
+    Args:
+        stream: where they come from.
+        size: how many there are, at least one.
+        mutable: whether a bytearray is wanted.
+
+    Returns:
+        What was read, which may be less or more; b"" at the end, None if nothing has
+        arrived.
+    """
+    if not mutable:
+        return stream.read_whole(size)
+    large = bytearray(size)
+    count = stream.read_into(memoryview(large), wait=True)
+    if count is None or count == size:
+        return large if count else None
+    return large[:count]
 
 
 def _open_descriptor(sock: socket.socket) -> int:

@@ -24,7 +24,7 @@ from pyro_protocol.session.capabilities import (
     HEARTBEAT,
     SUPPORTED_CAPABILITIES,
 )
-from pyro_protocol.session.short_messages import CALL_APART_START, CallBeginnings
+from pyro_protocol.session.short_messages import APART_START, CallBeginnings
 from pyro_protocol.transport.blocking_channel import (
     BlockingChannel,
     incoming,
@@ -291,11 +291,11 @@ class SharedChannel(StreamingChannel):
             if (
                 references is None
                 and not (flags or self._special or self._offered)
-                and (parts := self._short_parts(payload))
+                and self._is_short(payload)
                 and ((state := call_state.get()) is None or not concerns_calls(state))
             ):
-                answer = exchange_shortly(self, serializer_id, *parts)
-                if isinstance(answer, bytes):
+                answer = exchange_shortly(self, serializer_id, payload)
+                if isinstance(answer, bytes | SplitPayload):
                     return self._read_value(answer, serializer)
                 if answer is not None:
                     deadline = None if self.timeout is None else begun + self.timeout
@@ -311,20 +311,16 @@ class SharedChannel(StreamingChannel):
             name_call(error, object_id, method, args, begun)
             raise
 
-    def _short_parts(self, payload: Payload) -> tuple[bytes, ...]:
-        """Return the parts of a request for the short way, if that takes it."""
+    def _is_short(self, payload: Payload) -> bool:
+        """Whether a request may go the short way, as far as its size tells."""
         if type(payload) is bytes:
-            return (payload,) if len(payload) < JOIN_BELOW else ()
-        assert isinstance(payload, SplitPayload)  # noqa: S101 - what else there is
-        buffers = payload.buffers
-        if (
-            len(buffers) == 1
-            and type(buffers[0]) is bytes
+            return len(payload) < JOIN_BELOW
+        return (
+            isinstance(payload, SplitPayload)
+            and len(payload.buffers) == 1
             and self.timeout is None
-            and len(payload) + CALL_APART_START <= self._session.max_message_size
-        ):
-            return bytes(payload.head), buffers[0]
-        return ()
+            and len(payload) + APART_START <= self._session.max_message_size
+        )
 
     def _send_rest(self, waiter: Waiter) -> None:
         """Write the rest of a call that was begun, as the server takes it.
@@ -341,7 +337,7 @@ class SharedChannel(StreamingChannel):
                 error.outcome = "not_sent"
             raise
 
-    def _read_value(self, data: bytes, serializer: Serializer) -> Any:
+    def _read_value(self, data: Payload, serializer: Serializer) -> Any:
         try:
             return serializer.loads(data)
         except Exception as error:

@@ -13,26 +13,25 @@ import socket
 from typing import TYPE_CHECKING, Final
 
 from pyro_protocol.session.short_messages import (
+    ANSWER,
     APART_START,
+    CALL,
     ITEM_START,
     NO_MORE,
-    apart_size,
-    begin_apart,
-    begin_call_apart,
     beginnings_of,
+    encode_apart,
     ending_of,
     items_beginning,
     join_header,
     join_item_start,
 )
-from pyro_protocol.wire import NO_ANNOTATIONS
-from pyro_protocol.wire.body import WHOLE_UP_TO
-from pyro_protocol.wire.frame import HEADER_SIZE
+from pyro_protocol.wire import NO_ANNOTATIONS, SplitPayload
+from pyro_protocol.wire.frame import HEADER_SIZE, MUTABLE
 
 from .lines import RECEIVE_SIZE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from pyro_protocol.wire import Buffer, Payload
 
     from .channel import SharedChannel
     from .received import ReceivedStream
@@ -51,43 +50,46 @@ _WAIT_ALL: Final = getattr(socket, "MSG_WAITALL", 0)
 
 
 def receive_apart(
-    read: Callable[[int, int], bytes], start: bytes, sequence: int, most: int
-) -> bytes | None:
-    """Receive an answer that is nothing but large bytes, after its start.
+    channel: SharedChannel, start: bytes, sequence: int
+) -> tuple[SplitPayload | None, bytes]:
+    """Receive an answer with large bytes, if it is one, after its start.
 
     Args:
-        read: reads so many bytes, with flags.
-        start: ``APART_START`` bytes that were received.
+        channel: the connection.
+        start: what was received.
         sequence: the sequence number of the call.
-        most: the most bytes that a message may have.
 
     Returns:
-        What was received: all of the bytes or some; None if it is another message.
+        What the answer holds, if all of it has come; and else what was received.
     """
-    size = apart_size(start)
-    if (
-        0 < size <= WHOLE_UP_TO
-        and size + APART_START <= most
-        and start == begin_apart(sequence, size)
-    ):
-        try:
-            return read(size, _WAIT_ALL)
-        except BlockingIOError:
-            return b""
-    return None
+    rest = channel._session.large_rest(ANSWER, start)
+    if rest is None or rest.sequence != sequence:
+        return None, start
+    large: bytes | bytearray
+    try:
+        if rest.kind == MUTABLE:
+            large = bytearray(rest.size)
+            count = channel.sock.recv_into(large, rest.size, _WAIT_ALL)
+        else:
+            large = channel.sock.recv(rest.size, _WAIT_ALL)
+            count = len(large)
+    except BlockingIOError:
+        return None, start
+    if count < rest.size:
+        return None, start + large[:count]
+    return SplitPayload(start[APART_START:], (large,)), start
 
 
 def exchange_shortly(  # noqa: PLR0912, PLR0915 - the hot path, in one frame
-    channel: SharedChannel, serializer_id: int, payload: bytes, large: bytes = b""
-) -> bytes | Waiter | None:
-    """Send a request of less than ``JOIN_BELOW`` bytes, if nothing else is in flight.
+    channel: SharedChannel, serializer_id: int, payload: Payload
+) -> bytes | SplitPayload | Waiter | None:
+    """Send a request, if nothing else is in flight.
 
     Args:
         channel: the connection.
         serializer_id: what the payload is written with.
-        payload: the request.
-        large: bytes that stand apart from it, which is in the native format then; if
-            there are any, the channel has no time limit.
+        payload: less than ``JOIN_BELOW`` bytes; or, if the channel has no time limit,
+            a request in the native format of which one buffer stands apart.
 
     Returns:
         What the answer holds, if that is a value and has come by itself; who waits for
@@ -102,6 +104,7 @@ def exchange_shortly(  # noqa: PLR0912, PLR0915 - the hot path, in one frame
     if timeout is not None:
         ending, annotations = ending_of(session.with_deadline(NO_ANNOTATIONS, timeout))
     data: bytes | None = None
+    large: Buffer = b""
     # Whether it is this one who reads; known at once, since an exception may be
     # raised between any two steps.
     reads = False
@@ -120,8 +123,8 @@ def exchange_shortly(  # noqa: PLR0912, PLR0915 - the hot path, in one frame
                 if line.patience > timeout:  # type: ignore[attr-defined] # it is a plain one
                     line.set_patience(timeout)  # type: ignore[attr-defined]
             sequence = session.sequence = (session.sequence + 1) & _SEQUENCE_MASK
-            if large:
-                message = begin_call_apart(sequence, payload, len(large))
+            if isinstance(payload, SplitPayload):
+                message, large = encode_apart(CALL, sequence, payload)
             else:
                 header = join_header(call, sequence, len(payload), ending)
                 message = header + annotations + payload
@@ -149,7 +152,12 @@ def exchange_shortly(  # noqa: PLR0912, PLR0915 - the hot path, in one frame
             else:
                 size = len(data) - HEADER_SIZE
                 header = join_header(answer, sequence, max(size, 0), NO_MORE)
+                result: bytes | SplitPayload | None = None
                 if size > 0 and data[_HEADER] == header:
+                    result = data[_PAYLOAD]
+                elif timeout is None and len(data) == session._decoder.large_start:
+                    result, data = receive_apart(channel, data, sequence)
+                if result is not None:
                     channel._reading = reads = False
                     # Whoever comes later sees that nobody reads.
                     if (
@@ -162,7 +170,7 @@ def exchange_shortly(  # noqa: PLR0912, PLR0915 - the hot path, in one frame
                             channel._promote()
                         if channel.closed:
                             channel._close_socket()
-                    return data[_PAYLOAD]
+                    return result
         waiter = channel._go_on(sequence, data)
         channel._reading = reads = False
         if large and not is_sent:

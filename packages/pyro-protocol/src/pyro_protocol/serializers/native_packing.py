@@ -29,7 +29,7 @@ from .native_types import (
     apart_array_form,
     bytearray_form,
 )
-from .numpy_arrays import size_of
+from .numpy_arrays import array_types, size_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -174,7 +174,11 @@ def may_hold_bytearray(value: object) -> bool:
     while True:
         kinds = set(map(type, level))
         if not kinds <= _CLEAN:
-            return True
+            if class_converters or not kinds - _CLEAN <= array_types():
+                return True
+            # Arrays of numpy are written as descriptions and bytes.
+            level = [one for one in level if type(one) in _CLEAN]
+            continue
         if kinds <= _CLEAN_LEAVES:
             return False
         if kinds == _ONLY_DICTS:

@@ -29,6 +29,7 @@ __all__ = [
     "LEVELS_LIMIT",
     "Place",
     "array_parts",
+    "array_types",
     "read_array",
     "read_scalar",
     "size_of",
@@ -64,6 +65,12 @@ def _numpy() -> Any:
     numpy = sys.modules.get("numpy")
     # While it is being imported, nothing is there yet.
     return numpy if hasattr(numpy, "ndarray") and hasattr(numpy, "generic") else None
+
+
+def array_types() -> frozenset[type]:
+    """Return numpy's class of arrays, if the program has imported it."""
+    numpy = _numpy()
+    return frozenset() if numpy is None else frozenset({numpy.ndarray})
 
 
 def size_of(obj: Any) -> int:

@@ -18,7 +18,7 @@ from ..wire import (
 )
 from ..wire.body import WHOLE_UP_TO
 from .capabilities import NATIVE, NO_AGREEMENT, Agreement
-from .short_messages import call_apart_size
+from .short_messages import LargeRest, large_rest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Mapping
@@ -226,29 +226,28 @@ class Endpoint(ABC):
         """The most bytes of payload and annotations of one message."""
         return self._settings.max_message_size
 
-    def large_rest(self, start: bytes) -> int:
-        """Return how many bytes of a large call are still to come.
+    def large_rest(self, beginning: bytes, start: bytes) -> LargeRest | None:
+        """Return what is missing of a message that is whole but for large bytes.
 
         Args:
+            beginning: how a message begins that may come now: `CALL` or `ANSWER`.
             start: what was received, after a message of the same kind.
 
         Returns:
-            How many large bytes follow that become one object; 0 if it is anything
-            else than a call that is whole but for these.
+            The large bytes, which become one object; None if it is anything else.
         """
         decoder = self._decoder
-        if len(start) != decoder.large_start or not self._plain:
-            return 0
-        size = call_apart_size(start)
-        return (
-            size
-            if size <= WHOLE_UP_TO
-            and size + len(start) - HEADER_SIZE <= decoder.max_size
-            and decoder.splits
-            and decoder.max_annotations
-            and not decoder.buffered
-            else 0
-        )
+        if len(start) != decoder.large_start or not self._plain or decoder.buffered:
+            return None
+        rest = large_rest(beginning, start)
+        if (
+            rest is None
+            or rest.size > WHOLE_UP_TO
+            or rest.size + len(start) - HEADER_SIZE > decoder.max_size
+            or not (decoder.splits and decoder.max_annotations)
+        ):
+            return None
+        return rest
 
     def expect_small(self) -> None:
         """Have `large_start` be 0, as something else than a large message came."""

@@ -45,12 +45,7 @@ from .call_table import ServedCall
 from .capabilities import DEADLINE
 from .deadlines import DEADLINE_ID, Deadline
 from .server import ServerState
-from .short_messages import (
-    APART_START,
-    CALL_APART_START,
-    asked_item,
-    begin_apart,
-)
+from .short_messages import ANSWER, APART_START, asked_item, encode_apart
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Generator, Mapping
@@ -197,7 +192,7 @@ def make_known(connection: ServerConnection, call: object) -> None:
 
 def plain_calls(  # noqa: PLR0912, PLR0915 - the hot path, in one frame
     connection: ServerConnection, hold: list[Any]
-) -> Generator[Outcome, bytes | tuple[bytes, bytes], None]:
+) -> Generator[Outcome, bytes | tuple[bytes, bytes | bytearray], None]:
     """Carry out plain requests: is sent what was received, and yields the outcome.
 
     It is a generator because what it needs is at hand then for one request after the
@@ -280,7 +275,7 @@ def plain_calls(  # noqa: PLR0912, PLR0915 - the hot path, in one frame
             if not is_usual:
                 continue
             # All but the serializer's part has been looked at.
-            start = CALL_APART_START
+            start = APART_START
         elif rest != _BARE:
             if rest != _WITH_DEADLINE or not has_deadlines or length < _CHUNK_END:
                 continue
@@ -602,14 +597,14 @@ def _conclude(
                 return bytes(whole), b""
             settings = session._settings  # noqa: SLF001
             if (
-                kind is bytes
-                and type(encoded) is SplitPayload
+                type(encoded) is SplitPayload
+                and len(encoded.buffers) == 1
                 and state.serializer_id == _NATIVE_ID
                 and state.correlation is None
                 and settings.plain
-                and len(value) + APART_START <= settings.max_message_size
+                and len(encoded) + APART_START <= settings.max_message_size
             ):
-                answer = [begin_apart(state.sequence, len(value)), value]
+                answer = [*encode_apart(ANSWER, state.sequence, encoded)]
             elif encoded:
                 request = state.frame
                 answer = session._encode_answer(  # noqa: SLF001

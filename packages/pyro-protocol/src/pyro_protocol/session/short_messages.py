@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import struct
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ..dispatch.calls import GET_ATTRIBUTE, SET_ATTRIBUTE
 from ..serializers import serializers
-from ..serializers.native import ONLY_APART
 from ..serializers.native_packing import pack_number
 from ..wire.frame import (
     BUFFER_ENTRY,
@@ -24,6 +23,7 @@ from ..wire.frame import (
     HEADER_SIZE,
     IMMUTABLE,
     MAGIC,
+    MUTABLE,
     NO_ANNOTATIONS,
     PREFIX,
     Annotations,
@@ -35,28 +35,28 @@ from .stream_frames import pack_credit
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ..wire.frame import Buffer, SplitPayload
+
 __all__ = [
     "ANSWER",
     "APART_START",
     "CALL",
-    "CALL_APART_START",
     "ITEM_START",
     "NO_MORE",
     "ONEWAY_CALL",
     "Beginning",
     "CallBeginnings",
-    "apart_size",
+    "LargeRest",
     "asked_item",
-    "begin_apart",
-    "begin_call_apart",
     "begin_text_call",
     "beginnings_of",
-    "call_apart_size",
+    "encode_apart",
     "ending_of",
     "item_request",
     "items_beginning",
     "join_header",
     "join_item_start",
+    "large_rest",
     "split_header",
 ]
 
@@ -104,76 +104,73 @@ join_header: Final = _HEADER.pack
 split_header: Final = _HEADER.unpack_from
 """Returns these parts of the header at the beginning of a message."""
 
-# The same for an answer that is nothing but large bytes, which stand apart: after the
-# header the annotation that tells of them, and the head of the payload.
-_APART: Final = struct.Struct(f"!10sHI24s{CHUNK.size}sIB{len(ONLY_APART)}s")
+# The same for a message whose large bytes stand apart, and the annotation that tells of
+# them; then comes what else there is of the payload, and the large bytes.
+_APART: Final = struct.Struct(f"!10sHI24s{CHUNK.size}sIB")
 _APART_REST: Final = _REST.pack(CHUNK.size + BUFFER_ENTRY.size, MAGIC)
 _APART_CHUNK: Final = CHUNK.pack(BUFFERS_ANNOTATION.encode(), BUFFER_ENTRY.size)
-_SIZE: Final = struct.Struct(f"!{HEADER_SIZE + CHUNK.size}xI")
 APART_START: Final = _APART.size
-"""How many bytes stand before the large bytes that are all of an answer."""
+"""How many bytes stand before the payload of a message with large bytes."""
 
 
-def begin_apart(sequence: int, size: int) -> bytes:
-    """Return what stands before large bytes that are all of an answer.
-
-    Args:
-        sequence: the sequence number.
-        size: how many bytes there are.
-    """
-    whole = size + len(ONLY_APART)
-    return _APART.pack(
-        ANSWER, sequence, whole, _APART_REST, _APART_CHUNK, size, IMMUTABLE, ONLY_APART
-    )
-
-
-def apart_size(start: bytes) -> int:
-    """Return the size that such an answer would tell of; check it with the above."""
-    size: int = _SIZE.unpack_from(start)[0]
-    return size
-
-
-# And for a call with large bytes, and no others that stand apart: what stands between
-# the annotation and those bytes is the payload but for them.
-_CALL_APART: Final = struct.Struct(f"!10sHI24s{CHUNK.size}sIB")
-CALL_APART_START: Final = _CALL_APART.size
-"""How many bytes stand before the payload of a call with large bytes."""
-
-
-def begin_call_apart(sequence: int, head: bytes, size: int) -> bytes:
-    """Return what stands before the large bytes of a call.
+def encode_apart(
+    beginning: bytes, sequence: int, payload: SplitPayload
+) -> tuple[bytes, Buffer]:
+    """Return a message with large bytes: what stands before these, and them.
 
     Args:
+        beginning: `CALL` or `ANSWER`.
         sequence: the sequence number.
-        head: the payload but for the large bytes.
-        size: how many of these there are.
+        payload: the payload, of which one buffer stands apart.
     """
-    whole = len(head) + size
-    start = _CALL_APART.pack(
-        CALL, sequence, whole, _APART_REST, _APART_CHUNK, size, IMMUTABLE
+    head = payload.head
+    (large,) = payload.buffers
+    kind = IMMUTABLE
+    if type(large) is not bytes:
+        large = memoryview(large).cast("B")
+        kind = IMMUTABLE if large.readonly else MUTABLE
+    size = len(large)
+    start = _APART.pack(
+        beginning, sequence, len(head) + size, _APART_REST, _APART_CHUNK, size, kind
     )
-    return start + head
+    return start + head, large
 
 
-def call_apart_size(start: bytes) -> int:
-    """Return how many large bytes follow, if that is what such a call begins with.
+class LargeRest(NamedTuple):
+    """What is missing of a message that was received but for its large bytes.
 
-    For anything else 0 is returned.
+    Attributes:
+        sequence: the sequence number.
+        size: how many bytes they are.
+        kind: what they become: ``IMMUTABLE`` for bytes, ``MUTABLE`` for a bytearray.
     """
-    head = len(start) - CALL_APART_START
+
+    sequence: int
+    size: int
+    kind: int
+
+
+def large_rest(beginning: bytes, start: bytes) -> LargeRest | None:
+    """Return what follows, if that is what a message with large bytes begins with.
+
+    Args:
+        beginning: `CALL` or `ANSWER`.
+        start: what was received.
+    """
+    head = len(start) - APART_START
     if head <= 0:
-        return 0
-    beginning, _, whole, rest, chunk, size, kind = _CALL_APART.unpack_from(start)
-    found: int = size
-    return (
-        found
-        if beginning == CALL
-        and rest == _APART_REST
-        and chunk == _APART_CHUNK
-        and kind == IMMUTABLE
-        and whole == head + found
-        else 0
-    )
+        return None
+    begun, sequence, whole, rest, chunk, size, kind = _APART.unpack_from(start)
+    if (
+        begun != beginning
+        or rest != _APART_REST
+        or chunk != _APART_CHUNK
+        or whole != head + size
+        or not size
+        or kind > MUTABLE
+    ):
+        return None
+    return LargeRest(sequence, size, kind)
 
 
 # A message that grants one item of a stream, and no more: how it begins, the number of

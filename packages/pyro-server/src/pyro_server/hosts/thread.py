@@ -24,9 +24,11 @@ from pyro_protocol.context import call_state
 from pyro_protocol.contract.concurrency import SERIAL
 from pyro_protocol.logs import log_exception
 from pyro_protocol.session.plain_calls import make_known, new_hold, plain_calls
+from pyro_protocol.session.short_messages import CALL
 from pyro_protocol.wire import FLAG_ONEWAY, HEADER_SIZE, Frame
+from pyro_protocol.wire.frame import MUTABLE
 
-from ..byte_streams import DONT_WAIT, RECEIVE_SIZE, SMALL_RECEIVE
+from ..byte_streams import DONT_WAIT, RECEIVE_SIZE, SMALL_RECEIVE, read_large
 from .messages import (
     begins_large,
     begins_oneway,
@@ -410,7 +412,7 @@ class ThreadHost(SelectorHost):
         # What comes next is mostly as long as what the loop has read.
         is_small = len(connection.rest) <= SMALL_RECEIVE
         size = session.large_start or (SMALL_RECEIVE if is_small else RECEIVE_SIZE)
-        large: bytes | None = None
+        large: bytes | bytearray | None = None
         if connection.rest:
             step = self._carry_out_all(connection, connection.rest, carry_out)
             if step is not GO_ON or connection.waiting:
@@ -421,9 +423,9 @@ class ThreadHost(SelectorHost):
             except BlockingIOError:
                 return TO_LOOP
             answer = carry_out(data)
-            if answer is None and (rest := session.large_rest(data)):
-                large = stream.read_whole(rest)
-                if large is not None and len(large) == rest:
+            if answer is None and (rest := session.large_rest(CALL, data)):
+                large = read_large(stream, rest.size, mutable=rest.kind == MUTABLE)
+                if large is not None and len(large) == rest.size:
                     answer = carry_out((data, large))
                     large = None
             if type(answer) is bytes:
@@ -629,7 +631,7 @@ class ThreadHost(SelectorHost):
         return TO_LOOP if step is GO_ON and session.closing else step
 
     def _stay_for_large(
-        self, connection: Connection, data: bytes, large: bytes | None
+        self, connection: Connection, data: bytes, large: bytes | bytearray | None
     ) -> Next:
         """Receive the rest of a large message, and handle it; see `_stay`.
 
@@ -640,7 +642,7 @@ class ThreadHost(SelectorHost):
         """
         if large is not None:
             connection.receive(data)
-            data = large
+            data = bytes(large)
         step = self._take_in(connection, data)
         if len(connection.waiting) != 1 or connection.served.calls is None:
             return step
