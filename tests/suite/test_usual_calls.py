@@ -277,14 +277,7 @@ def test_large_bytes_in_turn_with_others_keep_what_they_are(
 
 def test_a_connection_lost_in_the_midst_of_large_bytes_was_no_call() -> None:
     def take_a_part(peer: Peer) -> None:
-        connect = peer.receive()
-        metadata = {"methods": ["put"], "oneway": [], "attrs": []}
-        peer.send(
-            MessageType.CONNECTOK,
-            connect,
-            serializers["serpent"].dumps({"handshake": "hello", "meta": metadata}),
-            annotations={"CAPS": connect.annotations["CAPS"]},
-        )
+        _welcome(peer)
         for _ in range(2):
             peer.answer(peer.receive(), None)
         assert peer.sock.recv(LARGE)
@@ -313,25 +306,46 @@ def test_large_bytes_that_are_too_many_are_not_sent(
         assert proxy.echo(bytes(LARGE // 2)) == bytes(LARGE // 2)
 
 
-def start_of_answer(peer: Peer, kind: type[bytes | bytearray]) -> bytes:
+def start_of_answer(
+    peer: Peer, kind: type[bytes | bytearray] = bytes, ahead: int = 0
+) -> bytes:
     """Return what stands before large bytes that are all of the next answer."""
     payload = SplitPayload(ONLY_APART, (kind(LARGE),))
-    start, _ = encode_apart(ANSWER, peer.receive().sequence, payload)
+    start, _ = encode_apart(ANSWER, peer.receive().sequence + ahead, payload)
     return start
 
 
-def _in_parts(
-    peer: Peer, *, goes_on: bool, kind: type[bytes | bytearray] = bytes
-) -> None:
-    """Answer with large bytes, then with a part of some, and the rest when asked."""
+def _welcome(peer: Peer) -> None:
     connect = peer.receive()
-    metadata = {"methods": ["get"], "oneway": [], "attrs": []}
+    metadata = {"methods": ["get", "put"], "oneway": [], "attrs": []}
     peer.send(
         MessageType.CONNECTOK,
         connect,
         serializers["serpent"].dumps({"handshake": "hello", "meta": metadata}),
         annotations={"CAPS": connect.annotations["CAPS"]},
     )
+
+
+def test_large_bytes_for_a_call_that_was_not_made_are_refused() -> None:
+    def mistake_the_third(peer: Peer) -> None:
+        _welcome(peer)
+        for ahead in (0, 0, 1):
+            start = start_of_answer(peer, ahead=ahead)
+            peer.sock.sendall(start + bytes(LARGE))
+        peer.wait_for_end()
+
+    with ScriptedServer(mistake_the_third) as server, Proxy(server.uri) as proxy:
+        for _ in range(2):
+            assert proxy.get() == bytes(LARGE)
+        with pytest.raises(errors.ProtocolError, match="not waiting"):
+            proxy.get()
+
+
+def _in_parts(
+    peer: Peer, *, goes_on: bool, kind: type[bytes | bytearray] = bytes
+) -> None:
+    """Answer with large bytes, then with a part of some, and the rest when asked."""
+    _welcome(peer)
     for _ in range(2):
         peer.sock.sendall(start_of_answer(peer, kind) + b"a" * LARGE)
     start = start_of_answer(peer, kind)
