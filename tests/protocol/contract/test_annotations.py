@@ -160,6 +160,31 @@ def test_results_and_attributes_count_too() -> None:
     assert allowed() == {Inner, Colour, Pair, Shape, Stamp}
 
 
+def test_each_of_many_annotations_is_looked_at() -> None:
+    # Each is made to be looked at, and may be where the one before was in memory.
+    kinds: list[type] = [
+        dataclass(type(f"Kind{number}", (), {})) for number in range(300)
+    ]
+    members: dict[str, Any] = {}
+    for number, kind in enumerate(kinds):
+
+        def method(self: Any, value: Any) -> None:
+            pass
+
+        kind.__module__ = __name__
+        method.__annotations__ = {"value": f"set[Kind{number}] | None"}
+        method.__globals__[kind.__name__] = kind
+        members[f"method{number}"] = method
+    try:
+        allow_annotated_classes(expose(type("Many", (), members)))
+        for kind in kinds:
+            assert allowed_class(class_name(kind)) is kind
+    finally:
+        for kind in kinds:
+            unregister_class(kind)
+            del globals()[kind.__name__]
+
+
 def test_what_cannot_be_resolved_is_left_out(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

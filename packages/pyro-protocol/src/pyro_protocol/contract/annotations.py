@@ -60,7 +60,9 @@ def allow_classes_of(members: Members) -> None:
 
 
 def _allow_all(annotations: Iterable[object]) -> None:
-    seen: set[int] = set()
+    # By identity, as not all have a hash. They are kept, so that no other comes to be
+    # where one of them was.
+    seen: dict[int, object] = {}
     for annotation in annotations:
         _allow(annotation, seen)
 
@@ -98,11 +100,11 @@ def _hints_of_member(member: Any) -> Iterator[object]:
             yield from hints_of(accessor).values()
 
 
-def _allow(annotation: Any, seen: set[int]) -> None:
+def _allow(annotation: Any, seen: dict[int, object]) -> None:
     """Allow the classes in an annotation, and in the fields of those."""
     if id(annotation) in seen:
         return
-    seen.add(id(annotation))
+    seen[id(annotation)] = annotation
     if isinstance(annotation, list | tuple):
         parts: Iterator[object] = iter(annotation)
     elif isinstance(annotation, Enum):
