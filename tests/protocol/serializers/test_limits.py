@@ -365,7 +365,9 @@ def test_memory_is_in_proportion_to_the_message(name: str, unit: bytes) -> None:
     load = serializers[name].loads
     data = of_units(name, unit, 3_000)
     load(data)
-    assert peak_memory(load, data) < MEMORY_FACTOR * len(data)
+    # What other threads take meanwhile is counted, too.
+    least = min(peak_memory(load, data) for _ in range(3))
+    assert least < MEMORY_FACTOR * len(data)
 
 
 @units
