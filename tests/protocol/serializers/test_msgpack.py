@@ -111,14 +111,18 @@ def test_what_is_not_verified_can_claim_no_more_than_a_small_message() -> None:
     data = 20 * header + bytes(60_000)
     assert claims_little(data, NESTING_LIMIT)
     assert not claims_little(header + data, NESTING_LIMIT)
+    peaks = []
     tracemalloc.start()
     try:
-        with pytest.raises(SerializeError):
-            MSGPACK.loads(data)
-        _, peak = tracemalloc.get_traced_memory()
+        # What other threads take meanwhile is counted, too.
+        for _ in range(3):
+            tracemalloc.reset_peak()
+            with pytest.raises(SerializeError):
+                MSGPACK.loads(data)
+            peaks.append(tracemalloc.get_traced_memory()[1])
     finally:
         tracemalloc.stop()
-    assert peak < 12_000_000
+    assert min(peaks) < 12_000_000
 
 
 @pytest.mark.parametrize("size", [VERIFY_FROM, 10 * VERIFY_FROM])

