@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import struct
 import sys
-import tracemalloc
 from collections import Counter
 from decimal import Decimal
 from fractions import Fraction
@@ -35,6 +35,7 @@ from pyro_protocol.serializers.marshal import MarshalSerializer
 from pyro_protocol.serializers.msgpack import MsgpackSerializer
 from pyro_protocol.serializers.native import NativeSerializer
 from pyro_protocol.serializers.serpent import SerpentSerializer
+from support.memory import least_peak
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -333,15 +334,11 @@ units = pytest.mark.parametrize(
 
 
 def peak_memory(load: Callable[[bytes], object], data: bytes) -> int:
-    tracemalloc.start()
-    try:
-        load(data)
-    except SerializeError:
-        pass
-    finally:
-        _, peak = tracemalloc.get_traced_memory()
-        tracemalloc.stop()
-    return peak
+    def read() -> None:
+        with contextlib.suppress(SerializeError):
+            load(data)
+
+    return least_peak(read)
 
 
 def steps(load: Callable[[bytes], object], data: bytes) -> int:
@@ -365,9 +362,7 @@ def test_memory_is_in_proportion_to_the_message(name: str, unit: bytes) -> None:
     load = serializers[name].loads
     data = of_units(name, unit, 3_000)
     load(data)
-    # What other threads take meanwhile is counted, too.
-    least = min(peak_memory(load, data) for _ in range(3))
-    assert least < MEMORY_FACTOR * len(data)
+    assert peak_memory(load, data) < MEMORY_FACTOR * len(data)
 
 
 @units
