@@ -188,6 +188,22 @@ def test_why_a_call_with_large_bytes_cannot_be_read_is_told(
         assert channel.call("store", "size", (DATA,), {}) == SIZE
 
 
+@pytest.mark.parametrize("size", [1, 100, 60_000])
+def test_bytes_that_stand_apart_need_not_be_large(
+    start: Callable[..., Daemon], connect: Callable[..., BlockingChannel], size: int
+) -> None:
+    channel = connect(start().register(Store(), "store"), timeout=None)
+    head = msgpack.packb(
+        ["store", "size", [msgpack.ExtType(BUFFER, BUFFER_DATA.pack(0))], {}]
+    )
+    for _ in range(2):
+        for value in (DATA, DATA, DATA[:size], DATA):
+            message = begin_call(channel, SplitPayload(head, (value,)))
+            channel.sock.sendall(message)
+            frame = channel._next_reply(None)
+            assert channel.read(frame, channel.serializer.id) == len(value)
+
+
 def test_a_connection_keeps_nothing_of_a_large_call(
     start: Callable[..., Daemon], connect: Callable[..., BlockingChannel]
 ) -> None:

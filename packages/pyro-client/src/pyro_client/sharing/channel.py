@@ -333,7 +333,8 @@ class SharedChannel(StreamingChannel):
             self._transmit([], None, waiter)
         except BaseException as error:
             self._leave(waiter, cancel=waiter.sent)
-            if isinstance(error, CommunicationError) and not waiter.sent:
+            # Somebody else may have written it, and failed after that.
+            if isinstance(error, CommunicationError) and self._unsent:
                 error.outcome = "not_sent"
             raise
 

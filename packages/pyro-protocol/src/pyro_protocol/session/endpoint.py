@@ -237,7 +237,12 @@ class Endpoint(ABC):
             The large bytes, which become one object; None if it is anything else.
         """
         decoder = self._decoder
-        if len(start) != decoder.large_start or not self._plain or decoder.buffered:
+        if (
+            not start
+            or len(start) != decoder.large_start
+            or not self._plain
+            or decoder.buffered
+        ):
             return None
         rest = large_rest(beginning, start)
         if (

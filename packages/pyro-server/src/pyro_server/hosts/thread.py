@@ -456,7 +456,7 @@ class ThreadHost(SelectorHost):
                 # The client has gone.
                 step = self._take_in(connection, data)
             elif answer is None:
-                if begins_large(data):
+                if large is not None or begins_large(data):
                     step = self._stay_for_large(connection, data, large)
                     large = None
                 else:
