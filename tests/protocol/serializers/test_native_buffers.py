@@ -196,8 +196,14 @@ def test_a_message_without_buffers_cannot_refer_to_one() -> None:
         NATIVE.loads(packb([ExtType(1, b"t"), reference(0)]))
     with pytest.raises(SerializeError):
         NATIVE.loads(packb(reference(0)))
-    with pytest.raises(SerializeError):
-        NATIVE.loads(SplitPayload(packb(reference(0)), [b"small"]))
+
+
+def test_a_buffer_that_stands_apart_need_not_be_large() -> None:
+    assert NATIVE.loads(SplitPayload(packb(reference(0)), [b"small"])) == b"small"
+    value = NATIVE.loads(SplitPayload(packb([1, reference(0)]), [bytearray(b"small")]))
+    assert value == [1, bytearray(b"small")]
+    with pytest.raises(SerializeError, match="not used"):
+        NATIVE.loads(SplitPayload(packb([1]), [b"small"]))
 
 
 @pytest.mark.parametrize("name", ["serpent", "json", "msgpack", "marshal"])

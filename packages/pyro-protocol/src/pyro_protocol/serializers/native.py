@@ -499,13 +499,13 @@ class NativeSerializer(Serializer):
             SecurityError: they name a class that is never built.
         """
         try:
-            # Buffers that stand apart are large: a small message is not asked for
-            # them. If there are any the search refuses it.
             if len(data) >= self._verify_from:
                 return self._loads_large(data)
-            if (
-                type(data) is bytes and _MARK_STARTS not in data
-            ) or not _has_mark_header(data):
+            if type(data) is bytes and _MARK_STARTS not in data:
+                return unpackb(data, strict_map_key=False, ext_hook=read_scalar)
+            if isinstance(data, SplitPayload):
+                return self._loads_large(data)
+            if not _has_mark_header(data):
                 return unpackb(data, strict_map_key=False, ext_hook=read_scalar)
             return _CompoundReader(self._marks).read(data)
         except (SerializeError, SecurityError):
