@@ -326,7 +326,8 @@ class SharedChannel(StreamingChannel):
         """Write the rest of a call that was begun, as the server takes it.
 
         Raises:
-            CommunicationError: not all of it was written, so it will not run.
+            CommunicationError: the connection was lost; the outcome is ``not_sent``
+                unless all of it may have been written.
         """
         waiter.sent = False
         try:
