@@ -14,11 +14,12 @@ from pyro_protocol.errors import SerializeError
 from pyro_protocol.serializers.native_types import BUFFER, BUFFER_DATA
 from pyro_protocol.wire import SplitPayload
 from pyro_server import Daemon, expose
+from pyro_server.hosts import thread
 from support.daemons import eventually
 from support.hosting import DEADLINE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from pyro_protocol import Configuration
     from pyro_protocol.transport import BlockingChannel
@@ -202,6 +203,38 @@ def test_bytes_that_stand_apart_need_not_be_large(
             channel.sock.sendall(message)
             frame = channel._next_reply(None)
             assert channel.read(frame, channel.serializer.id) == len(value)
+
+
+def test_large_bytes_that_the_short_way_does_not_take_are_not_lost(
+    start: Callable[..., Daemon],
+    connect: Callable[..., BlockingChannel],
+    monkeypatch: pytest.MonkeyPatch,
+    servertype: str,
+) -> None:
+    refused = []
+
+    def plain_calls(connection: Any, hold: list[Any]) -> Iterator[Any]:
+        inner: Any = short_way(connection, hold)
+        outcome = next(inner)
+        while True:
+            message = yield outcome
+            if type(message) is tuple:
+                refused.append(message)
+                outcome = None
+            else:
+                outcome = inner.send(message)
+
+    short_way = thread.plain_calls
+    monkeypatch.setattr(thread, "plain_calls", plain_calls)
+    channel = connect(start().register(Store(), "store"), timeout=None)
+    for kind in (bytes, bytearray):
+        for _ in range(3):
+            assert channel.call("store", "echo", (kind(DATA),), {}) == DATA
+            assert channel.call("store", "echo", (5,), {}) == 5
+            assert channel.call("store", "size", (kind(DATA),), {}) == SIZE
+            assert channel.call("store", "size", (kind(DATA),), {}) == SIZE
+    if servertype == "thread":
+        assert refused
 
 
 def test_a_connection_keeps_nothing_of_a_large_call(

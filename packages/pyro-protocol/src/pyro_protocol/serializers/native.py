@@ -37,6 +37,7 @@ from .native_batches import BATCH, pack_batch, without_tuples
 from .native_objects import BOUND_OBJECTS, MARK_DATACLASS, MARK_OBJECT, OBJECTS
 from .native_packing import (
     ATOMS,
+    BIN16,
     LOOK_ELEMENTS,
     Repacker,
     holds_large,
@@ -77,7 +78,6 @@ ONLY_APART: Final[bytes] = packb(_FIRST_APART)
 
 # What bytes begin with.
 _BIN8: Final = 0xC4
-_BIN16: Final = 0xC5
 _BIN32: Final = 0xC6
 
 _MARK_HEADER: Final = re.compile(rb"\xd4\x01")
@@ -372,7 +372,7 @@ class NativeSerializer(Serializer):
         # The packer writes a bytearray as bytes, without asking. To look for one in
         # every value would double the time; most messages tell that there is none.
         if (
-            (_BIN8 in data or _BIN16 in data or _BIN32 in data)
+            (_BIN8 in data or BIN16 in data or _BIN32 in data)
             and may_hold_bytes(data)
             and may_hold_bytearray(value)
         ):

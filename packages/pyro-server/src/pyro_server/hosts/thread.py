@@ -427,7 +427,8 @@ class ThreadHost(SelectorHost):
                 large = read_large(stream, rest.size, mutable=rest.kind == MUTABLE)
                 if large is not None and len(large) == rest.size:
                     answer = carry_out((data, large))
-                    large = None
+                    if answer is not None:
+                        large = None
             if type(answer) is bytes:
                 if answer:
                     # `Connection.write`, without a call where there is nothing else.
