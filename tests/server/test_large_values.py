@@ -211,20 +211,20 @@ def test_large_bytes_that_the_short_way_does_not_take_are_not_lost(
     monkeypatch: pytest.MonkeyPatch,
     servertype: str,
 ) -> None:
-    refused = []
+    refused: list[Any] = []
 
     def plain_calls(connection: Any, hold: list[Any]) -> Iterator[Any]:
         inner: Any = short_way(connection, hold)
         outcome = next(inner)
         while True:
-            message = yield outcome
+            message: Any = yield outcome
             if type(message) is tuple:
                 refused.append(message)
                 outcome = None
             else:
                 outcome = inner.send(message)
 
-    short_way = thread.plain_calls
+    short_way: Any = thread.plain_calls  # type: ignore[attr-defined] # of another package
     monkeypatch.setattr(thread, "plain_calls", plain_calls)
     channel = connect(start().register(Store(), "store"), timeout=None)
     for kind in (bytes, bytearray):
