@@ -156,19 +156,25 @@ class ChunkedStream(Iterator[Any]):
     def _next(self) -> Any:
         # Threads that share the stream take turns, so that all of them see its end.
         with self._lock:
-            while not self._items:
-                if not self._values:
-                    self._fill()
-                    continue
-                with contextlib.suppress(IndexError):
-                    return self._values.popleft()
-            try:
-                item = self._items.popleft()
-            except IndexError:
-                # Another thread has closed it meanwhile.
-                raise StopIteration from None
+            # Not a loop here: an interruption of it could leave the lock taken, see
+            # `sharing.writing`.
+            known, item = self._take()
             loads = self._loads
-        return loads(item)
+        return item if known else loads(item)
+
+    def _take(self) -> tuple[bool, Any]:
+        """Take the next item, and whether it was read already; the lock is held."""
+        while not self._items:
+            if not self._values:
+                self._fill()
+                continue
+            with contextlib.suppress(IndexError):
+                return True, self._values.popleft()
+        try:
+            return False, self._items.popleft()
+        except IndexError:
+            # Another thread has closed it meanwhile.
+            raise StopIteration from None
 
     def _fill(self) -> None:
         """Take the next items, when there are some.

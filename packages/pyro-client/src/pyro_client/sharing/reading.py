@@ -371,6 +371,12 @@ class ReadingChannel(WritingChannel):
     def _drop_answer(self, waiter: Waiter) -> None:
         """Forget an answer that nobody wants any more; the lock is held."""
 
+    def _receive_present(self) -> None:
+        """Take in what has arrived."""
+        self._receive_within(0.0)
+        while self._line.pending:
+            self._receive_within(0.0)
+
     def listen(self) -> bool:
         """Take in what has arrived while nobody waits; False if somebody reads."""
         reads = False
@@ -379,9 +385,7 @@ class ReadingChannel(WritingChannel):
                 if self._reading or self.closed:
                     return False
                 self._reading = reads = True
-            self._receive_within(0.0)
-            while self._line.pending:
-                self._receive_within(0.0)
+            self._receive_present()
             self._reading = reads = False
             with self._lock:
                 self._promote()

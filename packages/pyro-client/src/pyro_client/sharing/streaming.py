@@ -263,7 +263,8 @@ class StreamingChannel(ReadingChannel):
         with self._lock:
             for number in references.streams:
                 self._session.discard_stream(number)
-                if self._producers is not None:
+            if self._producers is not None:
+                for number in references.streams:
                     self._producers.forget(number)
 
     def _begin_stream(self, number: int, frame: Frame) -> None:

@@ -1,4 +1,10 @@
-"""Writing on a connection that several threads use, and ending it."""
+"""Writing on a connection that several threads use, and ending it.
+
+An exception, such as that of Ctrl-C, may be raised between any two steps. Where that
+must not leave a loop without what its `try` has to do, the loop is written so that it
+does not end with a condition: CPython 3.12 and 3.13 leave the conditional jump back to
+a loop's head out of the block that the loop stands in.
+"""
 
 from __future__ import annotations
 
@@ -86,9 +92,9 @@ class WritingChannel(BlockingChannel):
         # Whether it is this one who writes; known at once, since an exception may be
         # raised between any two steps.
         writes = False
+        turn = Waiter()
         try:
-            while not writes:
-                turn = Waiter()
+            while True:
                 with self._lock:
                     if self.closed:
                         raise ConnectionClosedError("the connection is closed")
@@ -104,6 +110,7 @@ class WritingChannel(BlockingChannel):
                         self._writers.remove(turn)
                 if not in_time:
                     raise self._too_late("sending")
+                turn = Waiter()
             self._write(buffers, deadline)
             waiter.sent = True
         finally:
@@ -138,14 +145,7 @@ class WritingChannel(BlockingChannel):
         """
         begun = False
         try:
-            while self._unsent:
-                buffer = self._unsent[0]
-                rest = memoryview(buffer).cast("B")
-                rest = rest[self._send_some(rest, deadline) :]
-                if rest:
-                    self._unsent[0] = rest
-                else:
-                    del self._unsent[0]
+            self._write_unsent(deadline)
             # A line may keep what it was given, and has to be given it again.
             begun = not self._line.forgets
             if len(buffers) > 1:
@@ -159,7 +159,9 @@ class WritingChannel(BlockingChannel):
                     continue
                 rest = memoryview(buffer).cast("B")[sent:]
                 sent = 0
-                while rest:
+                while True:
+                    if not rest:
+                        break
                     rest = rest[self._send_some(rest, deadline) :]
                     begun = True
         except BaseException as error:
@@ -175,6 +177,16 @@ class WritingChannel(BlockingChannel):
             if isinstance(error, OSError):
                 raise failure from error
             raise
+
+    def _write_unsent(self, deadline: float | None) -> None:
+        """Write what could not be written yet."""
+        while self._unsent:
+            rest = memoryview(self._unsent[0]).cast("B")
+            rest = rest[self._send_some(rest, deadline) :]
+            if rest:
+                self._unsent[0] = rest
+            else:
+                del self._unsent[0]
 
     def _send_some(self, buffer: memoryview, deadline: float | None) -> int:
         """Write as much as possible, and at least something."""
@@ -216,16 +228,12 @@ class WritingChannel(BlockingChannel):
                     self._unsent = []
                     if self.closed or not queued:
                         return
-                for index, buffer in enumerate(queued):
-                    sent = self._line.send(buffer)
-                    if sent != len(buffer):
-                        rest = memoryview(buffer).cast("B")[sent:]
-                        self._unsent = [rest, *queued[index + 1 :]]
-                        self._special = True
-                        if not (stays or self._flushing):
-                            self._flushing = True
-                            self._do_soon(self._flush)
-                        return
+                if not self._send_now(queued):
+                    self._special = True
+                    if not (stays or self._flushing):
+                        self._flushing = True
+                        self._do_soon(self._flush)
+                    return
             except OSError as error:
                 self._fail(self._lost(error, "sending"))
                 return
@@ -241,6 +249,16 @@ class WritingChannel(BlockingChannel):
                     self._pass_on()
             if not session.has_output:
                 return
+
+    def _send_now(self, queued: Sequence[Buffer]) -> bool:
+        """Write without waiting; keep what is not taken, and return False then."""
+        for index, buffer in enumerate(queued):
+            sent = self._line.send(buffer)
+            if sent != len(buffer):
+                rest = memoryview(buffer).cast("B")[sent:]
+                self._unsent = [rest, *queued[index + 1 :]]
+                return False
+        return True
 
     def _flush(self) -> None:
         """Write what the server did not take at once, in a thread of its own."""
