@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 __all__ = [
-    "PATIENCE",
     "PROGRAMS",
     "WORKERS",
     "Callers",
@@ -32,8 +31,10 @@ __all__ = [
 
 PROGRAMS: Final = Path(__file__).with_name("programs")
 
-PATIENCE: Final = 2.0
-"""Seconds within which every call of a good client is to be answered."""
+# Seconds within which every call of a good client is to be answered: less than the
+# server gives a client for its handshake, so that waiting for that of another one is
+# not taken for an answer, and more than a busy machine needs.
+_PATIENCE: Final = 8.0
 
 WORKERS: Final = 8
 """How many workers the servers have at most."""
@@ -233,7 +234,7 @@ class Callers:
 
     def _proxy(self) -> Proxy:
         proxy = Proxy(self._uri, config=self._settings)
-        proxy._pyroTimeout = PATIENCE
+        proxy._pyroTimeout = _PATIENCE
         return proxy
 
     def wait_for_answers(self, count: int = 1) -> None:
