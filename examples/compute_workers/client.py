@@ -36,6 +36,7 @@ with replicas("PYROMETA:mandelbrot", "least_busy") as workers, threads:
         print(line.rstrip())
 
 print(len(lines), "rows,", "none" if len(lines) == ROWS else "one", "is missing")
-for name, count in sorted(by_worker.items()):
-    print(f"{name}: {count} rows")
+for full_name in sorted(found):
+    name = full_name.removeprefix("compute.")
+    print(f"{name}: {by_worker[name]} rows")
 print(sum(alive(uri) for uri, _ in found.values()), "workers are left")
