@@ -54,6 +54,7 @@ from .admission import Admission
 from .connections import ConnectionInfo
 from .coroutines import CoroutineLoop
 from .hosts import MultiplexHost, SelectorHost, ThreadHost
+from .interruption import CtrlC
 from .reachability import report_reachability
 from .runtime import DaemonRuntime
 
@@ -705,8 +706,8 @@ class Daemon:
             loopCondition: asked every now and then; the loop ends when it is
                 false. It is asked at least every ``POLLTIMEOUT`` seconds.
         """
-        with contextlib.suppress(KeyboardInterrupt):
-            self._host.loop(loopCondition)
+        with contextlib.suppress(KeyboardInterrupt), CtrlC() as ctrl_c:
+            self._host.loop(lambda: not ctrl_c.pressed and loopCondition())
 
     @staticmethod
     def serveSimple(
