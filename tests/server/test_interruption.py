@@ -72,34 +72,3 @@ def test_a_handler_of_the_program_stays_in_place() -> None:
         program.send_signal(signal.SIGINT)
         assert program.wait() == 0
     assert program.lines == ["ready", f"ended by {int(signal.SIGINT)}"]
-
-
-IN_A_METHOD = """
-import signal
-from pyro_server import Daemon, config, expose
-
-@expose
-class Sleeper:
-    def sleep(self):
-        print("sleeping", flush=True)
-        signal.pause()
-
-config.SERVERTYPE = "multiplex"
-with Daemon() as daemon:
-    print("at", daemon.register(Sleeper(), "sleeper"), flush=True)
-    daemon.requestLoop()
-    print("ended")
-"""
-
-
-def test_a_method_in_the_thread_of_the_loop_is_interrupted_at_once() -> None:
-    with Program("-c", IN_A_METHOD) as server:
-        uri = server.wait_for("at (.*)")[1]
-        call = f"from pyro_client import Proxy; Proxy({uri!r}).sleep()"
-        with Program("-c", call) as client:
-            server.wait_for("sleeping")
-            server.send_signal(signal.SIGINT)
-            assert server.wait() == 0
-            assert client.wait() == 1
-    assert server.lines[-1] == "ended"
-    assert any("KeyboardInterrupt" in line for line in client.lines)

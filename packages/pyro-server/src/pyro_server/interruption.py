@@ -28,7 +28,7 @@ class CtrlC:
     __slots__ = ("pressed",)
 
     def __init__(self) -> None:
-        self.pressed = False
+        self.pressed: bool = False
 
     def __enter__(self) -> Self:
         if (
