@@ -707,7 +707,12 @@ class Daemon:
                 false. It is asked at least every ``POLLTIMEOUT`` seconds.
         """
         with contextlib.suppress(KeyboardInterrupt), CtrlC() as ctrl_c:
-            self._host.loop(lambda: not ctrl_c.pressed and loopCondition())
+            # Asked in each turn: with nothing else to ask, in one function.
+            self._host.loop(
+                ctrl_c.is_awaited
+                if loopCondition is _always
+                else lambda: ctrl_c.is_awaited() and loopCondition()
+            )
 
     @staticmethod
     def serveSimple(

@@ -42,6 +42,10 @@ class CtrlC:
         if signal.getsignal(signal.SIGINT) == self._note:
             signal.signal(signal.SIGINT, signal.default_int_handler)
 
+    def is_awaited(self) -> bool:
+        """Return whether Ctrl-C was not pressed yet."""
+        return not self.pressed
+
     def _note(self, _number: int, _frame: FrameType | None) -> None:
         # Here, as the exception may come before anything else can restore it.
         signal.signal(signal.SIGINT, signal.default_int_handler)
